@@ -1,0 +1,114 @@
+"""The one tree of errors.
+
+::
+
+    OhmloopError
+    ├── BadInputError              what was asked cannot be; nothing was sent      exit status 2
+    │   ├── ConfigError            a bench or experiment file: says file and key
+    │   ├── ProgramError           a pulse program that cannot exist
+    │   ├── ChipFileError          not a calibration file, or not for this crossbar
+    │   └── LimitError             the guard refused: a pulse or read beyond the bench's limits
+    └── InstrumentError            says which instrument, at which resource
+        ├── NotConnectedError      nobody answers at the resource                  exit status 2
+        ├── WrongInstrumentError   somebody else answers                           exit status 2
+        ├── ReportedError          the instrument's own error queue
+        ├── LinkError              the link broke or timed out
+        └── InDoubtError           a program may have been applied in part
+
+Every message says what was wrong, where, and what to do about it, on one line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class OhmloopError(Exception):
+    """Base of every error that ohmloop raises on purpose."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class BadInputError(OhmloopError):
+    """What the user gave is wrong; nothing has been sent to a chip."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class ConfigError(BadInputError):
+    """A bench or experiment file is wrong at one key.
+
+    Args:
+        file: the file as the user named it.
+        key: the key path inside it, such as ``limits.voltage``; empty for the whole file.
+        problem: what is wrong and what would be right.
+    """
+
+    def __init__(self, file: object, key: str, problem: str) -> None:
+        self.file, self.key, self.problem = str(file), key, problem
+        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
+
+
+class ProgramError(BadInputError, ValueError):
+    """A pulse program is malformed: shapes, signs, train length, or damaged bytes."""
+
+
+class ChipFileError(BadInputError):
+    """A file is not a calibration file, or belongs to another crossbar."""
+
+
+class LimitError(BadInputError):
+    """The guard refused a pulse or a read before a byte left."""
+
+
+class InstrumentError(OhmloopError):
+    """Something failed at one instrument.
+
+    Args:
+        instrument: its name on the bench, or the driver's name.
+        resource: its VISA resource.
+        problem: what happened and what to do.
+    """
+
+    def __init__(self, instrument: str, resource: str, problem: str) -> None:
+        self.instrument, self.resource, self.problem = instrument, resource, problem
+        super().__init__(f"{instrument} ({resource}): {problem}")
+
+
+class NotConnectedError(InstrumentError):
+    """Nobody answers at the resource."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class WrongInstrumentError(InstrumentError):
+    """The instrument that answers is not the one the bench file names."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class ReportedError(InstrumentError):
+    """The instrument put an error into its queue.
+
+    ``code`` is the instrument's own number of the first error.
+    """
+
+    def __init__(self, instrument: str, resource: str, problem: str, code: int) -> None:
+        self.code = code
+        super().__init__(instrument, resource, problem)
+
+
+class LinkError(InstrumentError):
+    """The link timed out, broke, or delivered what cannot be a reply."""
+
+
+class InDoubtError(InstrumentError):
+    """A pulse program was interrupted; how much of it reached the chip is only partly known.
+
+    ``applied`` is the number of pulses that the instrument itself counted, or None where it
+    could not be asked. The cells concerned have to be read again before anything is built on them.
+    """
+
+    def __init__(self, instrument: str, resource: str, problem: str, applied: int | None) -> None:
+        self.applied = applied
+        super().__init__(instrument, resource, problem)

@@ -1,0 +1,151 @@
+"""The base of every instrument driver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
+
+from .errors import WrongInstrumentError
+from .transport import Transport
+from .validation import Record, validate
+
+if TYPE_CHECKING:
+    from .bench import Bench
+
+log = logging.getLogger("ohmloop")
+
+
+class NoOptions(Record):
+    """An instrument without options."""
+
+
+class Instrument:
+    """One instrument behind a transport.
+
+    Subclasses say how it identifies itself, how its error queue is read, and what off means.
+
+    Args:
+        name: its name on the bench.
+        transport: the link.
+        options: an ``Options`` record.
+    """
+
+    Options: ClassVar[type[Record]] = NoOptions
+    maker: ClassVar[str]
+    models: ClassVar[tuple[str, ...]]
+
+    def __init__(self, name: str, transport: Transport, options: Record | None = None) -> None:
+        self.name, self.transport = name, transport
+        self.options: Any = options or self.Options()
+        self.identity = ""
+
+    @classmethod
+    def connect(cls, bench: Bench, name: str) -> Self:
+        """Open the link that ``bench`` names, and make sure of who answers.
+
+        Raises:
+            NotConnectedError: nobody answers.
+            WrongInstrumentError: somebody else does.
+        """
+        from .visa import VisaTransport
+
+        config = bench.config.instruments[name]
+        options = validate(cls.Options, config.options, bench.path, f"instruments.{name}.options")
+        visa = bench.config.visa
+        transport = VisaTransport(name, config.resource, visa.backend, visa.timeout)
+        instrument = cls(name, transport, options)
+        try:
+            instrument.identify()
+        except BaseException:
+            transport.close()
+            raise
+        return instrument
+
+    def identify(self) -> str:
+        """Ask ``*IDN?`` and refuse an instrument of another maker or model.
+
+        Raises:
+            WrongInstrumentError: says who answered.
+        """
+        self.identity = self.transport.query("*IDN?").strip()
+        fields = [field.strip() for field in self.identity.split(",")]
+        model = fields[1] if len(fields) > 1 else ""
+        known = any(name in model.upper() for name in self.models)
+        if not known or self.maker.upper() not in fields[0].upper():
+            raise WrongInstrumentError(
+                self.name,
+                self.transport.resource,
+                f"answers as {self.identity!r}, which is no {self.maker}"
+                f" {' or '.join(self.models)}; check the resource and the driver in the bench file",
+            )
+        return self.identity
+
+    def check_errors(self) -> None:
+        """Read the error queue until it is empty.
+
+        Raises:
+            ReportedError: it held errors; the message lists them.
+        """
+        raise NotImplementedError
+
+    def make_safe(self) -> None:
+        """Outputs off; idempotent."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of the link."""
+        self.transport.close()
+
+
+T = TypeVar("T")
+
+
+class Setting(Generic[T]):
+    """An instrument attribute: its name on the instrument, unit, range, and meaning, in one line.
+
+    Setting it checks the range first and sends nothing where it is broken.
+
+    Args:
+        attribute: name on the instrument, such as ``source.limiti``.
+        doc: what it is, with its unit.
+        parse: from the instrument's text.
+        low: smallest value allowed.
+        high: largest value allowed.
+    """
+
+    def __init__(
+        self,
+        attribute: str,
+        doc: str,
+        parse: Callable[[str], T],
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
+        self.attribute, self.parse, self.low, self.high = attribute, parse, low, high
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, device: None, owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, device: Any, owner: type) -> T: ...
+    def __get__(self, device: Any, owner: type) -> Setting[T] | T:
+        """Ask the instrument."""
+        if device is None:
+            return self
+        return self.parse(device.get_attribute(self.attribute))
+
+    def __set__(self, device: Any, value: T) -> None:
+        """Check the range, then tell the instrument."""
+        number: Any = value
+        beyond = (self.low is not None and number < self.low) or (
+            self.high is not None and number > self.high
+        )
+        if beyond or number != number:
+            raise ValueError(
+                f"{self.name} = {value!r} is not between {self.low:g} and {self.high:g}"
+            )
+        device.set_attribute(self.attribute, value)

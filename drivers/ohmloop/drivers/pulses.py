@@ -1,0 +1,271 @@
+"""Pulse programs: what training and calibration write, and drivers and twins execute.
+
+A program is an immutable value. It names no instrument and no voltage (unless it overrides the
+bench's pulse conditions), so the same bytes run on a chip and on its twin, are journaled, and can
+be replayed. Two kinds exist: signed counts a cell, and row and column trains whose coincidences
+pulse cells (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016, section 2.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .conditions import PulseConditions
+from .errors import ProgramError
+from .program_bytes import pack, unpack
+
+MAX_LENGTH = 64
+"""Slots a train can hold: a train is one 64-bit word."""
+
+
+@dataclass(frozen=True, slots=True)
+class PulseRuns:
+    """A program lowered to runs of equal pulses, cell by cell, each cell's in order of time.
+
+    Attributes:
+        cells: int64 ``(runs,)``, flat index ``row * columns + column``, ascending.
+        counts: int32 ``(runs,)``, positive = up; neighbours of one cell differ in sign.
+    """
+
+    cells: NDArray[np.int64]
+    counts: NDArray[np.int32]
+
+    @property
+    def total_pulses(self) -> int:
+        """Pulses in all runs."""
+        return int(np.abs(self.counts).sum(dtype=np.int64))
+
+    @property
+    def cells_touched(self) -> int:
+        """Different cells that get at least one pulse."""
+        return int(np.unique(self.cells).size)
+
+
+@dataclass(frozen=True, eq=False)
+class PulseProgram(ABC):
+    """The pulses to apply to one crossbar.
+
+    Attributes:
+        conditions: pulse amplitudes and widths, or None for the bench's own.
+    """
+
+    kind: ClassVar[str]
+    conditions: PulseConditions | None = field(default=None, kw_only=True)
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the crossbar that the program is for."""
+
+    @abstractmethod
+    def counts(self) -> NDArray[np.int32]:
+        """Signed pulses a cell, step after step: int32 ``(steps, rows, columns)``."""
+
+    @abstractmethod
+    def duration(self, conditions: PulseConditions) -> float:
+        """Time the pulses take, s, without switching; ``conditions`` where it has none."""
+
+    @abstractmethod
+    def _arrays(self) -> Mapping[str, NDArray[Any]]:
+        """The arrays that make up the program, by field name."""
+
+    @cached_property
+    def runs(self) -> PulseRuns:
+        """The program for hardware that addresses one cell at a time.
+
+        The order of up and down pulses within every cell is kept; cells are independent, so the
+        order between cells is free.
+        """
+        return _merge(self.counts())
+
+    @property
+    def total_pulses(self) -> int:
+        """Pulses that cells receive in all."""
+        return self.runs.total_pulses
+
+    @cached_property
+    def digest(self) -> str:
+        """128-bit content digest, hexadecimal: equal programs, equal digests."""
+        return hashlib.blake2b(self.to_bytes(), digest_size=16).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        """The program as bytes (format in ``program_bytes``); ``from_bytes`` reads them back."""
+        return pack(self.kind, self._arrays(), self._scalars(), self.conditions)
+
+    def _scalars(self) -> Mapping[str, int]:
+        return {}
+
+    @staticmethod
+    def from_bytes(data: bytes) -> PulseProgram:
+        """Read a program back.
+
+        Raises:
+            ProgramError: the bytes are not a program, are damaged, or of a newer format.
+        """
+        kind, arrays, scalars, conditions = unpack(data)
+        if kind not in _KINDS:
+            raise ProgramError(f"unknown kind of pulse program {kind!r}")
+        try:
+            return _KINDS[kind](**arrays, **scalars, conditions=conditions)
+        except TypeError as error:
+            raise ProgramError(f"pulse program of kind {kind!r} lacks or has odd fields") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PulseProgram) and self.to_bytes() == other.to_bytes()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+@dataclass(frozen=True, eq=False)
+class CellPulses(PulseProgram):
+    """Signed pulse counts, one for each cell.
+
+    Attributes:
+        pulse_counts: int32 ``(rows, columns)``, positive = up.
+    """
+
+    kind: ClassVar[str] = "cells"
+    pulse_counts: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        counts = _frozen(self.pulse_counts, np.int32, 2, "pulse_counts")
+        if (counts == np.iinfo(np.int32).min).any():
+            raise ProgramError("pulse_counts holds -2147483648, whose count does not fit")
+        object.__setattr__(self, "pulse_counts", counts)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.pulse_counts.shape[0], self.pulse_counts.shape[1]
+
+    def counts(self) -> NDArray[np.int32]:
+        """``(1, rows, columns)``."""
+        return self.pulse_counts[None]
+
+    def duration(self, conditions: PulseConditions) -> float:
+        """Sum over all pulses, one cell after the other, s."""
+        c = self.conditions or conditions
+        ups = int(np.maximum(self.pulse_counts, 0).sum(dtype=np.int64))
+        downs = int(np.maximum(-self.pulse_counts, 0).sum(dtype=np.int64))
+        return ups * (c.up.width + c.rest) + downs * (c.down.width + c.rest)
+
+    def _arrays(self) -> Mapping[str, NDArray[Any]]:
+        return {"pulse_counts": self.pulse_counts}
+
+
+@dataclass(frozen=True, eq=False)
+class CoincidencePulses(PulseProgram):
+    """Row and column trains; a cell is pulsed in every slot in which both of its lines fire.
+
+    Samples follow one another: a batch is a sequence of rank-one updates, never their average.
+    Within a sample a cell's pulses all have the sign ``row_sign * column_sign``.
+
+    Attributes:
+        row_trains: uint64 ``(batch, rows)``; bit k is slot k.
+        column_trains: uint64 ``(batch, columns)``.
+        row_signs: int8 ``(batch, rows)``, each -1 or 1.
+        column_signs: int8 ``(batch, columns)``, each -1 or 1.
+        length: slots a train (BL), 1 to 64.
+    """
+
+    kind: ClassVar[str] = "coincidence"
+    row_trains: NDArray[np.uint64]
+    column_trains: NDArray[np.uint64]
+    row_signs: NDArray[np.int8]
+    column_signs: NDArray[np.int8]
+    length: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= MAX_LENGTH:
+            raise ProgramError(f"length {self.length} is not between 1 and {MAX_LENGTH}")
+        for name in ("row_trains", "column_trains"):
+            object.__setattr__(self, name, _frozen(getattr(self, name), np.uint64, 2, name))
+        for name in ("row_signs", "column_signs"):
+            object.__setattr__(self, name, _frozen(getattr(self, name), np.int8, 2, name))
+        self._check()
+
+    def _check(self) -> None:
+        if self.row_trains.shape[0] != self.column_trains.shape[0]:
+            raise ProgramError("row_trains and column_trains have different batch sizes")
+        for line in ("row", "column"):
+            trains, signs = getattr(self, f"{line}_trains"), getattr(self, f"{line}_signs")
+            if trains.shape != signs.shape:
+                raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
+            if not np.isin(signs, (-1, 1)).all():
+                raise ProgramError(f"{line}_signs may only hold -1 and 1")
+            if self.length < MAX_LENGTH and (trains >> np.uint64(self.length)).any():
+                raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.row_trains.shape[1], self.column_trains.shape[1]
+
+    @property
+    def batch(self) -> int:
+        """Samples in the program."""
+        return int(self.row_trains.shape[0])
+
+    def counts(self) -> NDArray[np.int32]:
+        """Coincidences with their sign: ``(batch, rows, columns)``."""
+        both = self.row_trains[:, :, None] & self.column_trains[:, None, :]
+        signs = self.row_signs[:, :, None] * self.column_signs[:, None, :]
+        counts: NDArray[np.int32] = np.bitwise_count(both).astype(np.int32) * signs
+        return counts
+
+    def duration(self, conditions: PulseConditions) -> float:
+        """Time on hardware that drives all lines at once, s: an up and a down phase a sample."""
+        c = self.conditions or conditions
+        return 2 * self.batch * self.length * c.slot
+
+    def _arrays(self) -> Mapping[str, NDArray[Any]]:
+        names = ("row_trains", "column_trains", "row_signs", "column_signs")
+        return {name: getattr(self, name) for name in names}
+
+    def _scalars(self) -> Mapping[str, int]:
+        return {"length": self.length}
+
+
+_KINDS: Mapping[str, type[PulseProgram]] = {
+    "cells": CellPulses,
+    "coincidence": CoincidencePulses,
+}
+
+
+def _frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
+    given = np.asarray(array)
+    if given.ndim != ndim or given.size == 0:
+        raise ProgramError(f"{name} must be a non-empty array of {ndim} dimensions")
+    if given.dtype.kind not in "iub":
+        raise ProgramError(f"{name} must hold integers, not {given.dtype}")
+    copy = given.astype(dtype, order="C", copy=True)
+    if not np.array_equal(copy, given):
+        raise ProgramError(f"{name} holds values that do not fit {np.dtype(dtype).name}")
+    copy.setflags(write=False)
+    return copy
+
+
+def _merge(counts: NDArray[np.int32]) -> PulseRuns:
+    """Counts ``(steps, rows, columns)`` as runs sorted by cell, then step."""
+    steps = counts.shape[0]
+    by_cell = np.ascontiguousarray(counts.reshape(steps, -1).T)
+    cells, step = np.nonzero(by_cell)
+    values = by_cell[cells, step]
+    if not cells.size:
+        return PulseRuns(cells.astype(np.int64), values.astype(np.int32))
+    fresh = np.ones(cells.size, dtype=bool)
+    fresh[1:] = (cells[1:] != cells[:-1]) | (np.sign(values[1:]) != np.sign(values[:-1]))
+    starts = np.flatnonzero(fresh)
+    totals = np.add.reduceat(values.astype(np.int64), starts)
+    if np.abs(totals).max() > np.iinfo(np.int32).max:
+        raise ProgramError("a cell gets more pulses in one run than 2147483647")
+    return PulseRuns(cells[starts].astype(np.int64), totals.astype(np.int32))

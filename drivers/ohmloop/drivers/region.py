@@ -1,0 +1,83 @@
+"""A rectangle of a crossbar, used as a crossbar: so several tiles share one chip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .crossbar import Crossbar
+from .errors import ConfigError
+from .limits import Limits
+from .pulses import CellPulses, CoincidencePulses, PulseProgram
+
+
+class Region(Crossbar):
+    """Rows and columns of ``parent``, from ``origin`` on.
+
+    Programs are embedded into the parent's lines and go through the parent's guard and journal.
+    Products are always made in the host from a read of the region: lines outside it must not
+    take part.
+
+    Raises:
+        ConfigError: the rectangle is not inside the parent.
+    """
+
+    def __init__(self, parent: Crossbar, origin: tuple[int, int], shape: tuple[int, int]) -> None:
+        (top, left), (height, width) = origin, shape
+        inside = top >= 0 <= left and top + height <= parent.shape[0]
+        if not (inside and left + width <= parent.shape[1] and height > 0 < width):
+            raise ConfigError(
+                parent.name, "", f"no room for {shape} at {origin} in a crossbar of {parent.shape}"
+            )
+        self.parent, self.origin = parent, origin
+        self._rows, self._columns = slice(top, top + height), slice(left, left + width)
+        known = parent.characteristics
+        super().__init__(
+            shape,
+            conditions=parent.conditions,
+            reading=parent.reading,
+            limits=Limits(read_voltage=parent.limits.read_voltage),
+            capabilities=replace(parent.capabilities, parallel_forward=False, tensors=False),
+            characteristics=known.region(self._rows, self._columns) if known else None,
+            name=parent.name,
+        )
+
+    def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        return self.parent.read(rows + self.origin[0], columns + self.origin[1])
+
+    def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
+        receipt = self.parent.pulse(self._embed(program))
+        return receipt.pulses_applied, receipt.clipped
+
+    def _make_safe(self) -> None:
+        self.parent.make_safe()
+
+    def _embed(self, program: PulseProgram) -> PulseProgram:
+        if self.shape == self.parent.shape:
+            return program
+        if isinstance(program, CoincidencePulses):
+            return self._embed_trains(program)
+        counts = np.zeros(self.parent.shape, np.int32)
+        counts[self._rows, self._columns] = program.counts().sum(axis=0)
+        return CellPulses(counts, conditions=program.conditions)
+
+    def _embed_trains(self, program: CoincidencePulses) -> CoincidencePulses:
+        rows, columns = self.parent.shape
+        row_trains = np.zeros((program.batch, rows), np.uint64)
+        column_trains = np.zeros((program.batch, columns), np.uint64)
+        row_signs = np.ones((program.batch, rows), np.int8)
+        column_signs = np.ones((program.batch, columns), np.int8)
+        row_trains[:, self._rows] = program.row_trains
+        column_trains[:, self._columns] = program.column_trains
+        row_signs[:, self._rows] = program.row_signs
+        column_signs[:, self._columns] = program.column_signs
+        return CoincidencePulses(
+            row_trains,
+            column_trains,
+            row_signs,
+            column_signs,
+            program.length,
+            conditions=program.conditions,
+        )

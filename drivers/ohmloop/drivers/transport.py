@@ -1,0 +1,49 @@
+"""What an instrument driver needs of a link. Messages are counted: they are a bench's cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went over one link.
+
+    Attributes:
+        messages: messages sent; a query with its reply is one.
+        bytes_sent: bytes out.
+        bytes_received: bytes in.
+    """
+
+    messages: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+class Transport(Protocol):
+    """A message link to one instrument. All methods raise ``LinkError`` when it fails."""
+
+    resource: str
+    traffic: Traffic
+
+    def write(self, text: str) -> None:
+        """Send one message (which may hold many lines)."""
+
+    def query(self, text: str, wait: float = 0.0) -> str:
+        """Send one message, return one line. ``wait``: time the instrument is busy, s."""
+
+    def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
+        """Send one message, return ``count`` bytes as they come."""
+
+    def read_line(self, wait: float = 0.0) -> str:
+        """Another line of the reply to the last message."""
+
+    def resync(self, text: str, marker: str) -> list[str]:
+        """Throw away what is on its way: send ``text``, read until the line ``marker``.
+
+        Returns the lines between.
+        """
+
+    def close(self) -> None:
+        """Let go of the link."""

@@ -1,0 +1,109 @@
+"""The few array operations that the engine needs, on numpy or on torch tensors.
+
+Only operations whose result IEEE 754 fixes to the last bit are used (no ``log``, no ``exp``), so
+both give the same conductances, bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Arrays(Protocol):
+    """An array library, on one device."""
+
+    def asarray(self, values: NDArray[Any]) -> Any:
+        """A copy on the device."""
+
+    def numpy(self, values: Any) -> NDArray[Any]:
+        """Back as numpy."""
+
+    def where(self, condition: Any, yes: Any, no: Any) -> Any:
+        """Choose by element."""
+
+    def frexp(self, values: Any) -> tuple[Any, Any]:
+        """Mantissa in [0.5, 1) and int64 exponent."""
+
+    def floor_int(self, values: Any) -> Any:
+        """Round down, as int64."""
+
+    def float64(self, values: Any) -> Any:
+        """Integers as float64."""
+
+    def between(self, values: Any, low: Any, high: Any) -> Any:
+        """Clip by element."""
+
+
+class NumpyArrays:
+    """Plain numpy."""
+
+    def asarray(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A copy."""
+        return np.array(values)
+
+    def numpy(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The array itself."""
+        return values
+
+    def where(self, condition: Any, yes: Any, no: Any) -> Any:
+        """Choose by element."""
+        return np.where(condition, yes, no)
+
+    def frexp(self, values: Any) -> tuple[Any, Any]:
+        """Mantissa and exponent."""
+        mantissa, exponent = np.frexp(values)
+        return mantissa, exponent.astype(np.int64)
+
+    def floor_int(self, values: Any) -> Any:
+        """Round down."""
+        return np.floor(values).astype(np.int64)
+
+    def float64(self, values: Any) -> Any:
+        """To float64."""
+        return values.astype(np.float64)
+
+    def between(self, values: Any, low: Any, high: Any) -> Any:
+        """Clip."""
+        return np.minimum(np.maximum(values, low), high)
+
+
+class TorchArrays:
+    """Torch tensors on ``device``."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        import torch
+
+        self._torch, self.device = torch, device
+
+    def asarray(self, values: NDArray[Any]) -> Any:
+        """A tensor on the device."""
+        return self._torch.tensor(np.array(values), device=self.device)
+
+    def numpy(self, values: Any) -> NDArray[Any]:
+        """Back on the host."""
+        array: NDArray[Any] = values.detach().cpu().numpy()
+        return array
+
+    def where(self, condition: Any, yes: Any, no: Any) -> Any:
+        """Choose by element."""
+        return self._torch.where(condition, yes, no)
+
+    def frexp(self, values: Any) -> tuple[Any, Any]:
+        """Mantissa and exponent."""
+        mantissa, exponent = self._torch.frexp(values)
+        return mantissa, exponent.to(self._torch.int64)
+
+    def floor_int(self, values: Any) -> Any:
+        """Round down."""
+        return self._torch.floor(values).to(self._torch.int64)
+
+    def float64(self, values: Any) -> Any:
+        """To float64."""
+        return values.to(self._torch.float64)
+
+    def between(self, values: Any, low: Any, high: Any) -> Any:
+        """Clip."""
+        return self._torch.minimum(self._torch.maximum(values, low), high)

@@ -1,0 +1,147 @@
+"""The twin: a crossbar whose cells are device models, opened and used exactly like a chip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.drivers import (
+    ALL,
+    Capabilities,
+    Characteristics,
+    Crossbar,
+    Limits,
+    PulseConditions,
+    PulseProgram,
+    PulseShape,
+    ReadCondition,
+)
+from ohmloop.drivers.crossbar import Lines
+
+from .arrays import Arrays, NumpyArrays
+from .cell_array import CellArray
+from .population import Population
+from .pulse_strength import PulseStrength
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NOMINAL = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=1e-3)
+"""Pulses of a twin that no bench has given any."""
+READING = ReadCondition(voltage=0.1)
+"""Read of a twin that no bench has given any."""
+
+
+class TwinCrossbar(Crossbar):
+    """A crossbar in software.
+
+    Args:
+        population: the cells.
+        seed: of the device noise; the same programs on the same seed give the same conductances.
+        conditions: the pulses that the population was modelled at.
+        reading: how it is read.
+        limits: as on the bench it stands for; none by default.
+        capabilities: as on the bench it stands for; by default it drives all lines at once.
+        characteristics: what is known of the cells; by default the truth.
+        arrays: numpy, or torch on a device.
+        name: for messages.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        *,
+        seed: int,
+        conditions: PulseConditions = NOMINAL,
+        reading: ReadCondition = READING,
+        limits: Limits | None = None,
+        capabilities: Capabilities | None = None,
+        characteristics: Characteristics | None = None,
+        arrays: Arrays | None = None,
+        name: str = "twin",
+    ) -> None:
+        can = capabilities or Capabilities(parallel_forward=True, coincidence_update=True)
+        super().__init__(
+            population.shape,
+            conditions=conditions,
+            reading=reading,
+            limits=limits,
+            capabilities=replace(can, tensors=True),
+            characteristics=characteristics or population.characteristics(),
+            name=name,
+        )
+        self.cells = CellArray(population, seed, arrays)
+        self._strength = PulseStrength(conditions)
+
+    @property
+    def conductance(self) -> NDArray[np.float64]:
+        """The true conductances, without read noise, S; no chip can tell these."""
+        return self.cells.conductance
+
+    def read_tensor(self, rows: Lines = ALL, columns: Lines = ALL) -> Tensor:
+        """``read`` as a float64 tensor where the twin lives."""
+        return self._tensor(self.read(rows, columns))
+
+    def forward_tensor(self, column_voltages: Tensor) -> Tensor:
+        """``forward`` on tensors: ``(batch, columns)`` V to ``(batch, rows)`` A."""
+        if isinstance(self.cells.arrays, NumpyArrays):
+            return self._tensor(self.forward(column_voltages.detach().numpy()))
+        self._check_tensor(column_voltages)
+        currents: Tensor = column_voltages.double() @ self._tensor_map().T
+        return currents
+
+    def backward_tensor(self, row_voltages: Tensor) -> Tensor:
+        """``backward`` on tensors: ``(batch, rows)`` V to ``(batch, columns)`` A."""
+        if isinstance(self.cells.arrays, NumpyArrays):
+            return self._tensor(self.backward(row_voltages.detach().numpy()))
+        self._check_tensor(row_voltages)
+        currents: Tensor = row_voltages.double() @ self._tensor_map()
+        return currents
+
+    def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        cells = (rows[:, None] * self.shape[1] + columns).ravel()
+        noisy = self.cells.arrays.numpy(self.cells.read(cells))
+        volts = (
+            self.reading.voltage
+        )  # a meter sees a current; so the last bits agree with a bench's
+        measured: NDArray[np.float64] = (noisy * volts) / volts
+        return measured.reshape(rows.size, columns.size)
+
+    def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
+        up, down = self._strength.of_conditions(program.conditions)
+        return self.cells.apply(program.runs, up, down), 0
+
+    def _make_safe(self) -> None:
+        """Nothing is ever on."""
+
+    def _forward(self, column_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
+        return column_voltages @ self._all_noisy().T
+
+    def _backward(self, row_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
+        return row_voltages @ self._all_noisy()
+
+    def _all_noisy(self) -> NDArray[np.float64]:
+        every = np.arange(self.shape[0] * self.shape[1])
+        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read(every))
+        return noisy.reshape(self.shape)
+
+    def _tensor_map(self) -> Any:
+        """The map of a product, on the device: the host's map where the bench has only that."""
+        if self.capabilities.parallel_forward:
+            every = np.arange(self.shape[0] * self.shape[1])
+            return self.cells.read(every).reshape(self.shape)
+        return self._tensor(self._host_map())
+
+    def _tensor(self, values: NDArray[np.float64]) -> Tensor:
+        import torch
+
+        device = getattr(self.cells.arrays, "device", "cpu")
+        tensor: Tensor = torch.from_numpy(values).to(device)
+        return tensor
+
+    def _check_tensor(self, volts: Any) -> None:
+        if volts.numel():
+            self.limits.check_read(float(volts.abs().max()))
