@@ -18,7 +18,7 @@ from .noise import PULSE, READ, Streams, normal, streams
 from .population import Population
 from .soft_bounds import SoftBounds, step
 
-_BLOCK = 64  # draws fetched ahead for one cell
+_BLOCK, _NEIGHBOURS = 32, 32  # draws and cells fetched ahead together
 
 
 class CellArray:
@@ -52,7 +52,7 @@ class CellArray:
         self.reads: Any = put(np.zeros(count, np.int64))
         self._pulse_noise = streams(seed, PULSE, count).on(self.arrays)
         self._read_noise = streams(seed, READ, count).on(self.arrays)
-        self._ahead: dict[tuple[int, int], tuple[int, NDArray[np.float64]]] = {}
+        self._ahead: dict[tuple[int, int], tuple[int, list[float]]] = {}
 
     @property
     def conductance(self) -> NDArray[np.float64]:
@@ -153,16 +153,24 @@ class CellArray:
         self._ahead.clear()
 
     def _draw(self, purpose: int, source: Streams, cell: int, n: int) -> float:
-        """Draw ``n`` of one cell, fetched in blocks."""
-        start, values = self._ahead.get((purpose, cell), (-_BLOCK, None))
-        if values is None or not start <= n < start + _BLOCK:
-            start = n - n % _BLOCK
-            draws = np.arange(start, start + _BLOCK, dtype=np.int64)
-            a = self.arrays
-            block = normal(source, a.asarray(np.full(_BLOCK, cell)), a.asarray(draws), a)
-            values = a.numpy(block)
-            self._ahead[purpose, cell] = (start, values)
-        return float(values[n - start])
+        """Draw ``n`` of one cell; fetched ahead for it and its neighbours."""
+        start, values = self._ahead.get((purpose, cell), (-_BLOCK, []))
+        if not start <= n < start + _BLOCK:
+            self._fetch(purpose, source, cell)
+            start, values = self._ahead[purpose, cell]
+        return values[n - start]
+
+    def _fetch(self, purpose: int, source: Streams, cell: int) -> None:
+        a = self.arrays
+        first = cell - cell % _NEIGHBOURS
+        cells = np.arange(first, min(first + _NEIGHBOURS, self.shape[0] * self.shape[1]))
+        counters = a.numpy(self.pulses if purpose == PULSE else self.reads)[cells]
+        draws = (counters[:, None] + np.arange(_BLOCK)).ravel()
+        blocks = a.numpy(normal(source, a.asarray(np.repeat(cells, _BLOCK)), a.asarray(draws), a))
+        for c, start, values in zip(
+            cells.tolist(), counters.tolist(), blocks.reshape(-1, _BLOCK).tolist(), strict=True
+        ):
+            self._ahead[purpose, c] = (start, values)
 
 
 _STATE = ("g", "pulses", "reads")

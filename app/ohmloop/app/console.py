@@ -1,0 +1,119 @@
+"""What a person or a machine sees: tables, progress, one JSON object, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+
+class Report(Protocol):
+    """Called as work goes on: how much is done, of how much, and what it is."""
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        """Tell."""
+
+
+class Screen:
+    """Standard output for results, standard error for progress and trouble.
+
+    Args:
+        as_json: print nothing but one JSON object at the end.
+    """
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._out = Console(highlight=False, soft_wrap=True)
+        self._err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        if not self.as_json:
+            self._out.print(text, markup=False)
+
+    def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table for a person."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        for column in header:
+            table.add_column(column)
+        for row in rows:
+            table.add_row(*row)
+        self._out.print(table)
+
+    def result(self, values: Mapping[str, Any]) -> None:
+        """The JSON object, where one was asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(values, default=_plain) + "\n")
+            sys.stdout.flush()
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Report]:
+        """A bar on a terminal, plain lines every few seconds otherwise; both on standard error."""
+        if self._err.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            with Progress(*columns, console=self._err, transient=True) as bar:
+                yield _Bar(bar, bar.add_task(what, total=None), what)
+        else:
+            yield _Lines(self._err, what)
+
+
+class _Bar:
+    def __init__(self, bar: Progress, task: TaskID, what: str) -> None:
+        self._bar, self._task, self._what = bar, task, what
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        label = f"{self._what}: {text}" if text else self._what
+        self._bar.update(self._task, completed=done, total=total, description=label)
+
+
+class _Lines:
+    def __init__(self, console: Console, what: str) -> None:
+        self._console, self._what, self._last = console, what, time.monotonic()
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        now = time.monotonic()
+        if now - self._last > 5:
+            self._last = now
+            self._console.print(f"{self._what}: {done}/{total} {text}", markup=False)
+
+
+def log_to_stderr() -> None:
+    """Warnings and errors of the library, one line each, on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logger = logging.getLogger("ohmloop")
+    logger.handlers = [handler]
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks."""
+    return " ".join(text.split())
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars and paths for JSON."""
+    return value.item() if hasattr(value, "item") else str(value)

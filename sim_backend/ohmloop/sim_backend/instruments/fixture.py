@@ -1,0 +1,103 @@
+"""The probe card: what the instruments on one bench share.
+
+Which cell the source sees is decided by which crosspoints the matrix has closed. Several rows or
+columns closed at once put their cells in parallel; none is an open circuit. Unselected lines float
+and carry nothing (each cell has its selector).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+
+from ohmloop.sim_backend.cell_array import CellArray
+from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.pulse_strength import PulseStrength
+
+log = logging.getLogger("ohmloop.emulator")
+
+
+class Fixture:
+    """A chip between a source and a matrix.
+
+    Args:
+        cells: the chip.
+        strength: how its cells take pulses of any shape.
+        rows: crosspoint -> row of the chip, on the source's HI.
+        columns: crosspoint -> column of the chip, on the source's LO.
+        clock: the bench's time.
+    """
+
+    def __init__(
+        self,
+        cells: CellArray,
+        strength: PulseStrength,
+        rows: dict[str, int],
+        columns: dict[str, int],
+        clock: VirtualClock,
+    ) -> None:
+        self.cells, self.clock = cells, clock
+        self.lock = threading.RLock()
+        self.hot_switches = 0
+        self.compliance_pulses = 0
+        self._strength, self._rows, self._columns = strength, rows, columns
+        self._between: list[int] = []
+        self._voltage, self._limit, self._since = 0.0, float("inf"), 0
+
+    @property
+    def pulses_applied(self) -> int:
+        """Pulses that moved a cell of the chip, counted by the chip itself."""
+        return self.cells.pulses_applied
+
+    def connect(self, closed: Iterable[str]) -> None:
+        """The matrix has moved: ``closed`` are the crosspoints closed now."""
+        with self.lock:
+            if self._voltage:
+                self.hot_switches += 1
+                log.warning("hot switch: relays moved at %g V", self._voltage)
+            self._end_pulse()
+            points = list(closed)
+            rows = [self._rows[p] for p in points if p in self._rows]
+            columns = [self._columns[p] for p in points if p in self._columns]
+            width = self.cells.shape[1]
+            self._between = [row * width + column for row in rows for column in columns]
+            self._since = self.clock.ns
+
+    def drive(self, voltage: float, limit: float) -> None:
+        """The source puts ``voltage`` (V) across the closed cells, up to ``limit`` (A)."""
+        with self.lock:
+            self._end_pulse()
+            self._voltage, self._limit, self._since = voltage, limit, self.clock.ns
+
+    @property
+    def in_compliance(self) -> bool:
+        """Whether the source is at its current limit."""
+        return abs(self._voltage) * self._conductance() > self._limit
+
+    def current(self) -> float:
+        """What the source's meter reads now, A; draws read noise of every cell it sees."""
+        with self.lock:
+            volts = self._across()
+            return sum(self.cells.read_cell(cell) * volts for cell in self._between)
+
+    def _conductance(self) -> float:
+        return sum(float(self.cells.g[cell]) for cell in self._between)
+
+    def _across(self) -> float:
+        """Voltage that the cells see: less than asked for, at the current limit."""
+        if not self.in_compliance:
+            return self._voltage
+        limited = self._limit / self._conductance()
+        return limited if self._voltage > 0 else -limited
+
+    def _end_pulse(self) -> None:
+        """What the source did since it last changed was a pulse, if it was strong enough."""
+        if not self._voltage or not self._between:
+            return
+        width = (self.clock.ns - self._since) * 1e-9
+        self.compliance_pulses += self.in_compliance
+        up, strength = self._strength.of(self._across(), width)
+        if strength:
+            for cell in self._between:
+                self.cells.pulse_cell(cell, up, strength)
