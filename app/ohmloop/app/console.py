@@ -52,7 +52,7 @@ class Screen:
             return
         table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
         for column in header:
-            table.add_column(column)
+            table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*row)
         self._out.print(table)

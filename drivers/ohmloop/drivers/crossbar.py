@@ -270,6 +270,10 @@ class Crossbar(ABC):
             self._map = self.read()
         return self._map
 
+    def _booked(self, rows: slice, columns: slice) -> int:
+        """Pulses ever booked on some cells: grows whenever a program touches them."""
+        return int(self._guard.ledger.pulses[rows, columns].sum())
+
     def _voltages(self, values: ArrayLike, lines: int, name: str) -> NDArray[np.float64]:
         volts = np.asarray(values, dtype=np.float64)
         if volts.ndim != 2 or volts.shape[1] != lines:
@@ -286,4 +290,4 @@ def line_indices(lines: Lines, count: int) -> NDArray[np.intp]:
         IndexError: a line beyond the crossbar.
     """
     indices: NDArray[np.intp] = np.arange(count, dtype=np.intp)
-    return np.atleast_1d(indices[lines])
+    return np.atleast_1d(indices[list(lines) if isinstance(lines, tuple) else lines])

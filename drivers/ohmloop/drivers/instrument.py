@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
-from .errors import WrongInstrumentError
+from .errors import LinkError, NotConnectedError, WrongInstrumentError
 from .transport import Transport
 from .validation import Record, validate
 
@@ -57,6 +57,14 @@ class Instrument:
         instrument = cls(name, transport, options)
         try:
             instrument.identify()
+        except LinkError as error:
+            transport.close()
+            raise NotConnectedError(
+                name,
+                config.resource,
+                f"nobody answers ({error.problem}); check the resource in {bench.path}, the cable,"
+                " and that the instrument is on",
+            ) from error
         except BaseException:
             transport.close()
             raise

@@ -48,6 +48,8 @@ class Limits:
         Raises:
             LimitError: says which pulse and which limit.
         """
+        if not conditions.rest >= 0:
+            raise LimitError(f"a rest of {with_unit(conditions.rest, 's')} after a pulse cannot be")
         for name, pulse in (("up", conditions.up), ("down", conditions.down)):
             if not abs(pulse.amplitude) <= self.voltage:
                 raise LimitError(
@@ -112,8 +114,9 @@ class WearLedger:
 
 def _load_wear(path: Path, shape: tuple[int, int]) -> NDArray[np.int64]:
     try:
-        stored = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            stored = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
         raise ConfigError(path, "", f"not a wear ledger: {error}") from error
     if stored.shape != shape or stored.dtype != np.int64:
         raise ConfigError(path, "", f"wear ledger is for a crossbar of {stored.shape}, not {shape}")

@@ -63,6 +63,8 @@ def unpack(data: bytes) -> Parts:
             part = data[offset : offset + size]
             arrays[name] = np.frombuffer(part, dtype=dtype).reshape(shape)
             offset += size
+        if offset != len(data) - 4:
+            raise ProgramError("pulse program is damaged: it is longer or shorter than it says")
         return header["kind"], arrays, header["scalars"], _conditions_in(header["conditions"])
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, ProgramError):
@@ -91,11 +93,12 @@ def _little(array: NDArray[Any]) -> NDArray[Any]:
 def _conditions_out(c: PulseConditions | None) -> list[float] | None:
     if c is None:
         return None
-    return [c.up.amplitude, c.up.width, c.down.amplitude, c.down.width, c.rest]
+    values = (c.up.amplitude, c.up.width, c.down.amplitude, c.down.width, c.rest)
+    return [float(value) for value in values]
 
 
 def _conditions_in(values: list[float] | None) -> PulseConditions | None:
     if values is None:
         return None
-    up_v, up_t, down_v, down_t, rest = values
+    up_v, up_t, down_v, down_t, rest = (float(value) for value in values)
     return PulseConditions(PulseShape(up_v, up_t), PulseShape(down_v, down_t), rest)

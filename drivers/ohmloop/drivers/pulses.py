@@ -111,7 +111,7 @@ class PulseProgram(ABC):
             ProgramError: the bytes are not a program, are damaged, or of a newer format.
         """
         kind, arrays, scalars, conditions = unpack(data)
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:
             raise ProgramError(f"unknown kind of pulse program {kind!r}")
         try:
             return _KINDS[kind](**arrays, **scalars, conditions=conditions)
@@ -185,6 +185,9 @@ class CoincidencePulses(PulseProgram):
     length: int
 
     def __post_init__(self) -> None:
+        if not isinstance(self.length, int | np.integer):
+            raise ProgramError(f"length must be a whole number, not {self.length!r}")
+        object.__setattr__(self, "length", int(self.length))
         if not 1 <= self.length <= MAX_LENGTH:
             raise ProgramError(f"length {self.length} is not between 1 and {MAX_LENGTH}")
         for name in ("row_trains", "column_trains"):

@@ -33,6 +33,7 @@ class Region(Crossbar):
             )
         self.parent, self.origin = parent, origin
         self._rows, self._columns = slice(top, top + height), slice(left, left + width)
+        self._seen = -1
         known = parent.characteristics
         super().__init__(
             shape,
@@ -53,6 +54,20 @@ class Region(Crossbar):
 
     def _make_safe(self) -> None:
         self.parent.make_safe()
+
+    def _host_map(self) -> NDArray[np.float64]:
+        """Read anew also after pulses that came through the parent or through another region."""
+        booked = self._booked(slice(0, self.shape[0]), slice(0, self.shape[1]))
+        if booked != self._seen:
+            self._map, self._seen = None, booked
+        return super()._host_map()
+
+    def _booked(self, rows: slice, columns: slice) -> int:
+        top, left = self.origin
+        return self.parent._booked(
+            slice(top + rows.start, top + rows.stop),
+            slice(left + columns.start, left + columns.stop),
+        )
 
     def _embed(self, program: PulseProgram) -> PulseProgram:
         if self.shape == self.parent.shape:

@@ -45,6 +45,7 @@ _LINE_TRIPLES = 120
 _MESSAGE_BYTES = 16_000
 _READ_BLOCK = 4096
 _RELAY = 0.02  # generous time for one move of relays, s
+_NO_READING = 9e37  # the instrument answers 9.91e37 where there is no reading
 _VISIT = 0.005  # generous script time for one pulse or reading, s
 
 
@@ -213,14 +214,27 @@ class TspCrossbar(Crossbar):
         text = f"ohmloop.read({_numbers(rows + 1)}, {_numbers(columns + 1)})"
         data = self.smu.transport.query_block(text, size, wait=cells * cell_time)
         errors = self.smu.transport.read_line()
-        if not data.startswith(b"#0") or not errors.strip().replace(".", "").startswith("0"):
+        if not data.startswith(b"#0") or not _is_number(errors):
+            raise LinkError(self.smu.name, self.smu.transport.resource, "garbled reply to a read")
+        if float(errors):
             self.smu.check_errors()
-            raise LinkError(
-                self.smu.name, self.smu.transport.resource, "reply to a read is garbled"
-            )
         current = np.frombuffer(data[2:-1], "<f8").reshape(rows.size, columns.size).copy()
         current[1::2] = current[1::2, ::-1]
+        self._refuse_overflow(current, rows, columns)
         return current / self.reading.voltage
+
+    def _refuse_overflow(
+        self, current: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> None:
+        over = np.argwhere(~(np.abs(current) < _NO_READING))
+        if over.size:
+            row, column = rows[over[0, 0]], columns[over[0, 1]]
+            raise InstrumentError(
+                self.smu.name,
+                self.smu.transport.resource,
+                f"no reading at cell (row {row}, column {column}), {len(over)} cells in all:"
+                " the current is beyond the measuring range; raise options.current_range",
+            )
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:
         conditions = program.conditions or self.conditions
@@ -336,6 +350,14 @@ def _check_script_widths(conditions: PulseConditions) -> None:
         raise ConfigError(
             "pulses", "", f"a TSP script times no pulse shorter than 200 us, not {shortest:g} s"
         )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _strings(points: list[str]) -> str:

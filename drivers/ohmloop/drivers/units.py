@@ -7,6 +7,7 @@ dimension or an unknown unit is refused here, so no other module ever sees one.
 from __future__ import annotations
 
 import math
+import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ from pydantic import BeforeValidator
 if TYPE_CHECKING:
     from pint import UnitRegistry
 
+# One number with a point, then a unit: no sums, no powers, no "1,5" that would read as 15.
+_QUANTITY = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*([^\W\d_]+)?\s*")
 _NAMES = {"V": "voltage", "A": "current", "s": "time", "S": "conductance", "ohm": "resistance"}
 _EXAMPLES = {"V": "150 mV", "A": "1 mA", "s": "2 us", "S": "20 uS", "ohm": "10 kohm"}
 
@@ -45,11 +48,13 @@ def to_si(text: object, *, unit: str) -> float:
 
 
 def _convert(text: str, unit: str, wanted: str, example: str) -> float:
+    if not _QUANTITY.fullmatch(text):
+        raise ValueError(f"{text!r} is not a {wanted}; write one such as '{example}'")
     try:
         quantity: Any = _registry().Quantity(text)
     except Exception as error:  # pint raises many kinds, tokenizer errors among them
         raise ValueError(f"{text!r} is not a {wanted}; write one such as '{example}'") from error
-    if quantity.dimensionless and unit:
+    if quantity.dimensionless:
         raise ValueError(f"{text!r} has no unit; write a {wanted} such as '{example}'")
     if not quantity.is_compatible_with(unit):
         raise ValueError(f"{text!r} is not a {wanted}; write one such as '{example}'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_POINT = re.compile(r"([1-6])([A-H])([0-9]{2})")
+_POINT = re.compile(r"([1-6])([A-H])(0[1-9]|[1-9][0-9])")
 
 
 def expand(text: str) -> list[str]:

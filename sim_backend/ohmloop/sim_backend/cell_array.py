@@ -102,7 +102,7 @@ class CellArray:
         xi = normal(self._pulse_noise, c, self.pulses[c] + a.asarray(place), a)
         swing = 1.0 + self.dg_std[c] * xi
         slope, bound = r.towards(c, is_up, a)
-        slope = slope * a.where(is_up, up, down)
+        slope = slope * a.where(is_up, a.asarray(np.array(up)), a.asarray(np.array(down)))
         low, high = r.g_min[c], r.g_max[c]
         start = 0
         for stop in rounds.tolist():

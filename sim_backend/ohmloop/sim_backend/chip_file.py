@@ -34,6 +34,21 @@ UNITS = {
 }  # fmt: skip
 """Maps that every chip file holds, ``(row, column)``, with their units."""
 
+_BENCH = (
+    "pulse_up_amplitude_V",
+    "pulse_up_width_s",
+    "pulse_down_amplitude_V",
+    "pulse_down_width_s",
+    "pulse_rest_s",
+    "read_voltage_V",
+    "read_settle_s",
+    "read_nplc",
+    "limits",
+    "parallel_forward",
+    "coincidence_update",
+)
+"""Attributes that every chip file holds: what ``bench_of`` reads."""
+
 _MEANING = {
     "g_min": "lower soft bound",
     "g_max": "upper soft bound",
@@ -114,6 +129,7 @@ def load_chip(path: Path) -> xr.Dataset:
             f"{path}: format {data.attrs.get('format_version')}; this ohmloop reads {VERSION}"
         )
     missing = [name for name in UNITS if name not in data or data[name].dims != ("row", "column")]
+    missing += [name for name in _BENCH if name not in data.attrs]
     if missing:
         raise ChipFileError(f"{path}: lacks {', '.join(missing)}; calibrate again")
     return data

@@ -50,10 +50,11 @@ def open_sim(name: str, calibration: str | None = None, seed: int | None = None)
     shape = parse_shape(given.pop("shape", ""), name)
     try:
         cells_seed = int(given.pop("seed", "0"))
+        rng = np.random.default_rng(cells_seed)
     except ValueError:
-        raise ConfigError(name, "seed", "must be a whole number") from None
+        raise ConfigError(name, "seed", "must be a whole number from 0 on") from None
     spec = validate(PopulationSpec, {"model": model, **given}, name)
-    population = sample(spec, shape, np.random.default_rng(cells_seed))
+    population = sample(spec, shape, rng)
     known = load_characteristics(Path(calibration)) if calibration else None
     return TwinCrossbar(
         population, seed=cells_seed if seed is None else seed, characteristics=known, name=name

@@ -45,7 +45,7 @@ class Population:
     conductance: Map
 
     def __post_init__(self) -> None:
-        shape = self.shape
+        shape = np.shape(self.g_min)
         for field in fields(self):
             values = np.ascontiguousarray(getattr(self, field.name), np.float64)
             if values.ndim != 2 or values.shape != shape:

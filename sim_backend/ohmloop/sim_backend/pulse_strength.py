@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ohmloop.drivers import PulseConditions
 
 _THRESHOLD = 0.6  # of the modelled amplitude
+_STRONGEST = 10.0  # of the modelled amplitude; beyond it any cell is at its bound
 _STEEPNESS = 10.0  # modelled amplitude over the drift law's characteristic voltage
 
 
@@ -35,7 +36,7 @@ class PulseStrength:
         ratio = amplitude / pulse.amplitude
         if ratio < _THRESHOLD or width <= 0:
             return is_up, 0.0
-        gain = math.sinh(_STEEPNESS * ratio) / math.sinh(_STEEPNESS)
+        gain = math.sinh(_STEEPNESS * min(ratio, _STRONGEST)) / math.sinh(_STEEPNESS)
         return is_up, gain * (width / pulse.width)
 
     def of_conditions(self, conditions: PulseConditions | None) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from ohmloop.drivers import (
     Characteristics,
     Crossbar,
     Limits,
+    ProgramError,
     PulseConditions,
     PulseProgram,
     PulseShape,
@@ -89,7 +90,7 @@ class TwinCrossbar(Crossbar):
         """``forward`` on tensors: ``(batch, columns)`` V to ``(batch, rows)`` A."""
         if isinstance(self.cells.arrays, NumpyArrays):
             return self._tensor(self.forward(column_voltages.detach().numpy()))
-        self._check_tensor(column_voltages)
+        self._check_tensor(column_voltages, self.shape[1], "column_voltages")
         currents: Tensor = column_voltages.double() @ self._tensor_map().T
         return currents
 
@@ -97,7 +98,7 @@ class TwinCrossbar(Crossbar):
         """``backward`` on tensors: ``(batch, rows)`` V to ``(batch, columns)`` A."""
         if isinstance(self.cells.arrays, NumpyArrays):
             return self._tensor(self.backward(row_voltages.detach().numpy()))
-        self._check_tensor(row_voltages)
+        self._check_tensor(row_voltages, self.shape[0], "row_voltages")
         currents: Tensor = row_voltages.double() @ self._tensor_map()
         return currents
 
@@ -142,6 +143,8 @@ class TwinCrossbar(Crossbar):
         tensor: Tensor = torch.from_numpy(values).to(device)
         return tensor
 
-    def _check_tensor(self, volts: Any) -> None:
+    def _check_tensor(self, volts: Any, lines: int, name: str) -> None:
+        if volts.ndim != 2 or volts.shape[1] != lines:
+            raise ProgramError(f"{name} must be (batch, {lines}), not {tuple(volts.shape)}")
         if volts.numel():
             self.limits.check_read(float(volts.abs().max()))

@@ -82,10 +82,8 @@ class LineServer:
         try:
             self._receive(client, lines)
         finally:
-            self.processor.aborting = True  # nobody listens: a script does not go on pulsing
-            lines.put(None)
+            lines.put(None)  # a script that runs goes on, as on the instrument
             worker.join()
-            self.processor.aborting = False
             _hang_up(client)
 
     def _receive(self, client: socket.socket, lines: queue.SimpleQueue[str | None]) -> None:

@@ -1,0 +1,1 @@
+"""Where everything meets: the command line, run folders, the demo."""

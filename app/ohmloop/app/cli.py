@@ -1,0 +1,172 @@
+"""The command line.
+
+Exit status: 0 only on success; 2 for bad input (nothing was sent to a chip); 1 where something
+failed on the way; 130 where somebody interrupted. An error is one line on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ohmloop.drivers import OhmloopError
+
+from .console import Screen, log_to_stderr, one_line
+
+app = typer.Typer(
+    name="ohmloop",
+    help="Train neural networks on analog crossbar chips, over real instruments or a twin.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="End with one JSON object on standard output.")
+]
+BenchFile = Annotated[Path, typer.Argument(help="Bench file (YAML).", show_default=False)]
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for what it makes.")
+    ] = Path("ohmloop-demo"),
+    as_json: AsJson = False,
+    seed: Annotated[int, typer.Option(help="Seed of chip, training and pulse trains.")] = 7,
+) -> None:
+    """Calibrate an emulated chip over the wire, train digits on its twin and on it, compare.
+
+    Needs no hardware and no network. Example: `ohmloop demo -o my-demo`
+    """
+    from .demo import demo as run
+
+    screen = Screen(as_json)
+    screen.result(run(output, screen, seed))
+
+
+@app.command()
+def check(
+    bench: BenchFile,
+    crossbar: Annotated[str, typer.Option(help="Which crossbar, where there are several.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Identify every instrument and read every cell; pulses nothing.
+
+    Example: `ohmloop check examples/bench-tsp.yaml`
+    """
+    from .check import check as run
+
+    screen = Screen(as_json)
+    screen.result(run(bench, screen, crossbar))
+
+
+@app.command()
+def emulate(
+    bench: BenchFile,
+    any_port: Annotated[bool, typer.Option(help="Take free ports, not those in the file.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the instruments of a bench file on loopback, a chip behind them, until Ctrl-C.
+
+    Example: `ohmloop emulate examples/bench-tsp.yaml`
+    """
+    from .emulate import emulate as run
+
+    run(bench, Screen(as_json), any_port)
+
+
+@app.command()
+def calibrate(
+    bench: BenchFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
+    crossbar: Annotated[str, typer.Option(help="Which crossbar, where there are several.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Pulse and read every cell, fit it, and write calibration file and report.
+
+    Example: `ohmloop calibrate examples/bench-tsp.yaml -o chip.nc`
+    """
+    from .calibrate import calibrate as run
+
+    screen = Screen(as_json)
+    screen.result(run(bench, output, screen, crossbar, seed))
+
+
+@app.command()
+def train(
+    experiment: Annotated[
+        Path | None, typer.Argument(help="Experiment file (YAML).", show_default=False)
+    ] = None,
+    crossbar: Annotated[
+        str | None,
+        typer.Option(help="Bench file, calibration file or sim:...; wins over the file."),
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Calibration file of the crossbar; wins over the file.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Train on a chip or on its twin; which one is one line of the experiment file.
+
+    Examples: `ohmloop train examples/digits.yaml`,
+    `ohmloop train examples/digits.yaml --crossbar chip.nc`, `ohmloop train --resume runs/NAME`
+    """
+    from .train import train as run
+
+    screen = Screen(as_json)
+    screen.result(run(experiment, screen, crossbar, calibration, resume, runs))
+
+
+@app.command()
+def report(
+    subject: Annotated[Path, typer.Argument(help="Run folder or calibration file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="HTML file; by default beside the subject."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a self-contained HTML report of a run or of a chip.
+
+    Examples: `ohmloop report chip.nc`, `ohmloop report runs/NAME`
+    """
+    from .report import report as run
+
+    screen = Screen(as_json)
+    screen.result(run(subject, output, screen))
+
+
+def main() -> None:
+    """Entry point of the ``ohmloop`` command."""
+    log_to_stderr()
+    try:
+        status = app(standalone_mode=False)
+    except OhmloopError as error:
+        status = _fail(one_line(str(error)), error.exit_status)
+    except KeyboardInterrupt:
+        status = _fail("interrupted", 130)
+    except typer.Exit as done:
+        status = done.exit_code
+    except Exception as error:
+        usage = getattr(error, "format_message", None)
+        if usage is None:
+            raise
+        status = _fail(f"{one_line(usage())}; see ohmloop --help", 2)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    return status
+
+
+if __name__ == "__main__":
+    main()

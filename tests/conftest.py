@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ohmloop.drivers import load_bench
+from ohmloop.drivers.opening import open_on_bench
+from ohmloop.drivers.tsp_crossbar import TspCrossbar
+from ohmloop.sim_backend import TwinCrossbar
+from ohmloop.sim_backend.instruments import EmulatedBench
+
+SMALL_BENCH = """
+name: small bench
+instruments:
+  smu:
+    driver: keithley-2600b
+    resource: TCPIP0::127.0.0.1::5025::SOCKET
+    options: {channel: a}
+  matrix:
+    driver: keithley-707b
+    resource: TCPIP0::127.0.0.1::5026::SOCKET
+    options: {tsp_link_node: 2}
+crossbars:
+  array:
+    kind: tsp
+    shape: [4, 6]
+    wiring: {source: smu, matrix: matrix, rows: 1A01..1A04, columns: 1H01..1H06}
+pulses:
+  up: {amplitude: 1.5 V, width: 1 ms}
+  down: {amplitude: -1.5 V, width: 1 ms}
+  rest: 1 ms
+read: {voltage: 100 mV, settle: 1 ms, nplc: 0.1}
+limits: {voltage: 2 V, width: 10 ms, read_voltage: 300 mV, current: 1 mA, pulses_per_program: 5000}
+visa: {timeout: 2 s}
+emulation: {seed: 5}
+"""
+
+
+@pytest.fixture
+def bench_file(tmp_path: Path) -> Path:
+    path = tmp_path / "bench.yaml"
+    path.write_text(SMALL_BENCH)
+    return path
+
+
+@pytest.fixture
+def emulated(bench_file: Path) -> Iterator[EmulatedBench]:
+    with EmulatedBench(load_bench(bench_file), any_port=True) as bench:
+        yield bench
+
+
+@pytest.fixture
+def chip(emulated: EmulatedBench) -> Iterator[TspCrossbar]:
+    with open_on_bench(emulated.bench) as crossbar:
+        assert isinstance(crossbar, TspCrossbar)
+        yield crossbar
+
+
+@pytest.fixture
+def twin(emulated: EmulatedBench) -> TwinCrossbar:
+    """The same cells with the same seed, without wires."""
+    cells = emulated.fixture.cells
+    return TwinCrossbar(
+        cells.population,
+        seed=cells.seed,
+        conditions=emulated.bench.conditions,
+        reading=emulated.bench.reading,
+    )

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ohmloop.drivers import LinkError, NotConnectedError
+from ohmloop.drivers.visa import VisaTransport
+
+Server = Callable[[Callable[[socket.socket], None]], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Server]:
+    """Serves one client with a function; returns the VISA resource."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads: list[threading.Thread] = []
+
+    def start(converse: Callable[[socket.socket], None]) -> str:
+        def run() -> None:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client:
+                converse(client)
+
+        threads.append(threading.Thread(target=run, daemon=True))
+        threads[0].start()
+        return f"TCPIP0::127.0.0.1::{listener.getsockname()[1]}::SOCKET"
+
+    yield start
+    listener.close()
+    for thread in threads:
+        thread.join(timeout=5)
+
+
+def test_a_block_may_hold_line_feeds(serve):
+    values = struct.pack("<64B", *([10] * 32 + [13] * 32))
+
+    def converse(client: socket.socket) -> None:
+        client.recv(100)
+        client.sendall(values[:20])
+        time.sleep(0.05)
+        client.sendall(values[20:] + b"after\n")
+
+    link = VisaTransport("meter", serve(converse), timeout=2)
+    assert link.query_block("data?", 64) == values
+    assert link.read_line() == "after"
+    assert (link.traffic.messages, link.traffic.bytes_sent) == (1, 6)
+    link.close()
+
+
+def test_a_reply_that_waits_behind_another_is_read_next(serve):
+    def converse(client: socket.socket) -> None:
+        client.recv(100)
+        client.sendall(b"one\ntwo\n")
+        client.recv(100)
+
+    link = VisaTransport("meter", serve(converse), timeout=2)
+    assert link.query("both?") == "one"
+    assert link.read_line() == "two"
+    link.close()
+
+
+def test_silence_is_a_link_error_that_says_how_long_it_waited(serve):
+    link = VisaTransport(
+        "meter", serve(lambda client: client.recv(100) and time.sleep(1)), timeout=0.3
+    )
+    with pytest.raises(LinkError, match=r"meter .*no reply within 0\.3 s"):
+        link.query("anybody?")
+    link.close()
+
+
+def test_a_peer_that_hangs_up_is_known_long_before_the_time_out(serve):
+    link = VisaTransport("meter", serve(lambda client: client.recv(100)), timeout=20)
+    start = time.monotonic()
+    with pytest.raises(LinkError, match="closed the connection"):
+        link.query("anybody?", wait=100)
+    assert time.monotonic() - start < 5
+    link.close()
+
+
+def test_resync_throws_late_replies_away(serve):
+    def converse(client: socket.socket) -> None:
+        client.recv(100)
+        time.sleep(0.3)
+        client.sendall(b"late\n")
+        client.recv(100)
+        client.sendall(b"marker-1\n")
+        client.recv(100)
+        client.sendall(b"fresh\n")
+
+    link = VisaTransport("meter", serve(converse), timeout=0.2)
+    with pytest.raises(LinkError):
+        link.query("slow?")
+    time.sleep(0.2)
+    assert link.resync("mark", "marker-1") == ["late", "marker-1"]
+    assert link.query("next?") == "fresh"
+    link.close()
+
+
+def test_nonsense_resources_are_not_connected():
+    with pytest.raises(NotConnectedError, match="nobody answers"):
+        VisaTransport("meter", "TCPIP9::nowhere::nothing", timeout=0.2)
+
+
+def test_nagle_is_off(serve):
+    link = VisaTransport("meter", serve(lambda client: client.recv(1)), timeout=1)
+    assert link._socket is not None
+    assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    link.write("x")
+    link.close()
