@@ -82,9 +82,8 @@ def emulate(
 
 @app.command()
 def calibrate(
-    bench: BenchFile,
+    bench: Annotated[str, typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
-    crossbar: Annotated[str, typer.Option(help="Which crossbar, where there are several.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -95,7 +94,7 @@ def calibrate(
     from .calibrate import calibrate as run
 
     screen = Screen(as_json)
-    screen.result(run(bench, output, screen, crossbar, seed))
+    screen.result(run(bench, output, screen, seed))
 
 
 @app.command()

@@ -46,6 +46,10 @@ class Screen:
         if not self.as_json:
             self._out.print(text, markup=False)
 
+    def trouble(self, text: str) -> None:
+        """A line on standard error, also where JSON was asked for."""
+        self._err.print(text, markup=False)
+
     def table(self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table for a person."""
         if self.as_json:

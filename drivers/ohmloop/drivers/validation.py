@@ -58,7 +58,10 @@ def validate(model: type[R], data: Mapping[str, Any], file: object, prefix: str 
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = error.errors(include_url=False)
+        # A misspelt key is both unknown and missing: the unknown one says what happened.
+        problems = sorted(
+            error.errors(include_url=False), key=lambda p: p["type"] != "extra_forbidden"
+        )
         first = problems[0]
         path = ".".join([prefix, *_path(first["loc"])] if prefix else _path(first["loc"]))
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
