@@ -7,6 +7,7 @@ Commands and rules: 707B-901-01, section 7. On any error in a list nothing moves
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from .fixture import Fixture
@@ -169,7 +170,7 @@ class EmulatedKeithley707B:
     def _clear_forbidden(self, text: Any) -> None:
         self._forbidden.difference_update(self._points(text))
 
-    def _closable(self, text: Any) -> list[str]:
+    def _closable(self, text: Any) -> tuple[str, ...]:
         if "slot" in str(text):
             raise ChannelError(_NOT_ALLOWED, "Parameter error: slots cannot be closed")
         points = self._points(text)
@@ -178,26 +179,11 @@ class EmulatedKeithley707B:
                 raise ChannelError(_FORBIDDEN, f"Forbidden channel {point}")
         return points
 
-    def _points(self, text: Any) -> list[str]:
-        """A channel list: names, ranges ``1A01:1A05``, ``slot1``, ``allslots``."""
-        if not isinstance(text, str) or not text.strip():
+    @staticmethod
+    def _points(text: Any) -> tuple[str, ...]:
+        if not isinstance(text, str):
             raise ChannelError(_INVALID, "Parameter error: invalid channel list")
-        found: list[str] = []
-        for item in re.split(r"[,;]", text):
-            found += self._item(item.strip())
-        return list(dict.fromkeys(found))
-
-    def _item(self, item: str) -> list[str]:
-        if item == "allslots" or re.fullmatch(r"slot[1-6]", item):
-            slots = range(1, _SLOTS + 1) if item == "allslots" else [int(item[4])]
-            return [f"{s}{r}{c:02d}" for s in slots for r in _ROWS for c in range(1, _COLUMNS + 1)]
-        first, colon, last = item.partition(":")
-        if not colon:
-            return [_point(first)]
-        start, stop = _point(first), _point(last)
-        if start[:2] != stop[:2] or int(stop[2:]) < int(start[2:]):
-            raise ChannelError(_INVALID, f"Parameter error: invalid range {item}")
-        return [f"{start[:2]}{c:02d}" for c in range(int(start[2:]), int(stop[2:]) + 1)]
+        return channel_list(text)
 
     def _move(self, points: Any) -> None:
         """Open what is closed and not in ``points``, close what is in them; costs settling."""
@@ -214,6 +200,34 @@ class EmulatedKeithley707B:
             if phase:
                 slowest = max(self._delays.get(p, 0.0) for p in phase)
                 self._fixture.clock.sleep(_SETTLE + slowest)
+
+
+@lru_cache(maxsize=1 << 14)
+def channel_list(text: str) -> tuple[str, ...]:
+    """All channels of a list: names, ranges ``1A01:1A05``, ``slot1``, ``allslots``.
+
+    Raises:
+        ChannelError: something in it is no channel.
+    """
+    if not text.strip():
+        raise ChannelError(_INVALID, "Parameter error: invalid channel list")
+    found: list[str] = []
+    for item in re.split(r"[,;]", text):
+        found += _item(item.strip())
+    return tuple(dict.fromkeys(found))
+
+
+def _item(item: str) -> list[str]:
+    if item == "allslots" or re.fullmatch(r"slot[1-6]", item):
+        slots = range(1, _SLOTS + 1) if item == "allslots" else [int(item[4])]
+        return [f"{s}{r}{c:02d}" for s in slots for r in _ROWS for c in range(1, _COLUMNS + 1)]
+    first, colon, last = item.partition(":")
+    if not colon:
+        return [_point(first)]
+    start, stop = _point(first), _point(last)
+    if start[:2] != stop[:2] or int(stop[2:]) < int(start[2:]):
+        raise ChannelError(_INVALID, f"Parameter error: invalid range {item}")
+    return [f"{start[:2]}{c:02d}" for c in range(int(start[2:]), int(stop[2:]) + 1)]
 
 
 def _point(text: str) -> str:
