@@ -66,7 +66,7 @@ def unpack(data: bytes) -> Parts:
         if offset != len(data) - 4:
             raise ProgramError("pulse program is damaged: it is longer or shorter than it says")
         return header["kind"], arrays, header["scalars"], _conditions_in(header["conditions"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, ProgramError):
             raise
         raise ProgramError(f"pulse program is damaged: {error}") from error
@@ -82,7 +82,7 @@ def _header(data: bytes) -> tuple[dict[str, Any], int]:
         raise ProgramError("pulse program is damaged: its checksum does not match")
     try:
         return json.loads(data[_HEAD.size : _HEAD.size + length]), _HEAD.size + length
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProgramError(f"pulse program is damaged: {error}") from error
 
 

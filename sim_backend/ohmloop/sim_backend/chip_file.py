@@ -124,7 +124,7 @@ def load_chip(path: Path) -> xr.Dataset:
         raise ChipFileError(f"{path}: not a calibration file ({_first_line(error)})") from error
     if data.attrs.get("format") != FORMAT:
         raise ChipFileError(f"{path}: a NetCDF file, but not a calibration file of ohmloop")
-    if int(data.attrs.get("format_version", 0)) != VERSION:
+    if data.attrs.get("format_version") != VERSION:
         raise ChipFileError(
             f"{path}: format {data.attrs.get('format_version')}; this ohmloop reads {VERSION}"
         )

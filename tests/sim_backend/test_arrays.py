@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+
+from ohmloop.sim_backend.arrays import NumpyArrays, TorchArrays
+
+VALUES = np.array([-2.5, -1.0, -0.0, 0.0, 2.0**-54, 0.3, 0.5, 1.0, 7.75, 1e300])
+
+
+@pytest.fixture(params=[NumpyArrays, TorchArrays])
+def arrays(request):
+    return request.param()
+
+
+def _same(arrays, result, expected):
+    got = arrays.numpy(result)
+    assert got.dtype == expected.dtype
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, np.bool_])
+def test_round_trip_keeps_type_and_values(arrays, dtype):
+    values = np.array([0, 1, 1], dtype)
+    _same(arrays, arrays.asarray(values), values)
+
+
+def test_asarray_copies(arrays):
+    values = np.zeros(3)
+    values.setflags(write=False)
+    on_device = arrays.asarray(values)
+    on_device[1] = 5.0
+    assert values.tolist() == [0, 0, 0]
+
+
+def test_where(arrays):
+    put = arrays.asarray
+    condition = put(np.array([True, False]))
+    result = arrays.where(condition, put(np.array([1.0, 2.0])), put(np.array([3.0, 4.0])))
+    _same(arrays, result, np.array([1.0, 4.0]))
+
+
+def test_frexp(arrays):
+    mantissa, exponent = arrays.frexp(arrays.asarray(VALUES))
+    expected_mantissa, expected_exponent = np.frexp(VALUES)
+    _same(arrays, mantissa, expected_mantissa)
+    _same(arrays, exponent, expected_exponent.astype(np.int64))
+
+
+def test_floor_int(arrays):
+    result = arrays.floor_int(arrays.asarray(VALUES[:-1]))
+    _same(arrays, result, np.array([-3, -1, 0, 0, 0, 0, 0, 1, 7]))
+
+
+def test_float64(arrays):
+    values = np.array([-1, 0, 2**52 - 1, 2**62])
+    _same(arrays, arrays.float64(arrays.asarray(values)), values.astype(np.float64))
+
+
+def test_between(arrays):
+    put = arrays.asarray
+    low, high = put(np.zeros(3)), put(np.ones(3))
+    _same(arrays, arrays.between(put(np.array([-1.0, 0.5, 2.0])), low, high), np.array([0, 0.5, 1]))
+
+
+def test_integers_wrap_alike():
+    values = np.array([2**63 - 1, -(2**63), 0x1234567890ABCDEF])
+    factor = -7046029254386353131
+    wrapped = TorchArrays().asarray(values) * factor
+    np.testing.assert_array_equal(wrapped.numpy(), values * factor)
+    assert torch.equal(TorchArrays().asarray(values) >> 30, torch.from_numpy(values >> 30))

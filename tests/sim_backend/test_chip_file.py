@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from ohmloop.drivers import (
+    Capabilities,
+    ChipFileError,
+    Limits,
+    PulseConditions,
+    PulseShape,
+    ReadCondition,
+)
+from ohmloop.sim_backend import PopulationSpec, load_chip, sample, save_chip
+from ohmloop.sim_backend.chip_file import (
+    UNITS,
+    bench_of,
+    characteristics_of,
+    chip_dataset,
+    load_characteristics,
+    population_of,
+)
+
+BENCH = {
+    "conditions": PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.2, 2e-3), 5e-4),
+    "reading": ReadCondition(0.1, 1e-3, 0.5),
+    "limits": Limits(voltage=2.0, pulses_per_program=50),
+    "capabilities": Capabilities(parallel_forward=True),
+}
+CELLS = sample(PopulationSpec(), (3, 4), np.random.default_rng(1))
+USABLE = np.arange(12).reshape(3, 4) != 5
+
+
+@pytest.fixture
+def data() -> xr.Dataset:
+    return chip_dataset(CELLS, USABLE, **BENCH)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "chip.nc"
+
+
+def test_file_gives_back_the_same_cells_and_bench(data, path):
+    save_chip(data, path)
+    again = load_chip(path)
+    for name in CELLS.__slots__:
+        np.testing.assert_array_equal(getattr(population_of(again), name), getattr(CELLS, name))
+    assert bench_of(again) == BENCH
+    known = characteristics_of(again)
+    np.testing.assert_array_equal(known.usable, USABLE)
+    assert known.usable.dtype == bool
+    np.testing.assert_array_equal(known.symmetric_point, CELLS.response.symmetric_point)
+    np.testing.assert_array_equal(load_characteristics(path).dg_min, CELLS.response.dg_min)
+
+
+def test_every_map_says_its_unit_and_meaning(data, path):
+    save_chip(data, path)
+    with xr.open_dataset(path, engine="h5netcdf") as file:
+        for name, unit in UNITS.items():
+            assert file[name].attrs["units"] == unit
+            assert file[name].attrs["long_name"]
+
+
+def test_saving_replaces_the_file_and_leaves_no_draft(data, path):
+    path.write_text("old")
+    save_chip(data, path)
+    assert [p.name for p in path.parent.iterdir()] == ["chip.nc"]
+    assert load_chip(path).attrs["format"] == "ohmloop-chip"
+
+
+def test_additions_to_the_dataset_survive(data, path):
+    data["raw"] = ("step", np.arange(3.0))
+    save_chip(data, path)
+    assert load_chip(path)["raw"].values.tolist() == [0, 1, 2]
+
+
+def _refused(path, problem):
+    with pytest.raises(ChipFileError, match=problem) as caught:
+        load_chip(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file(path):
+    _refused(path, "no such file")
+    _refused(path.parent, "no such file")
+
+
+@pytest.mark.parametrize("content", [b"", b"words", b"\x89HDF\r\n\x1a\n half a file"])
+def test_file_that_is_no_netcdf(path, content):
+    path.write_bytes(content)
+    _refused(path, "not a calibration file")
+
+
+def test_truncated_file(data, path):
+    save_chip(data, path)
+    path.write_bytes(path.read_bytes()[:3000])
+    _refused(path, "not a calibration file")
+
+
+def test_netcdf_of_somebody_else(path):
+    xr.Dataset({"t": ("x", [1.0])}).to_netcdf(path, engine="h5netcdf")
+    _refused(path, "but not a calibration file of ohmloop")
+
+
+@pytest.mark.parametrize("version", [2, 0, "one"])
+def test_other_versions(data, path, version):
+    save_chip(data.assign_attrs(format_version=version), path)
+    _refused(path, f"format {version}; this ohmloop reads 1")
+
+
+def test_missing_maps_and_attributes_are_named(data, path):
+    damaged = data.drop_vars(["g_max", "usable"])
+    del damaged.attrs["limits"]
+    save_chip(damaged, path)
+    _refused(path, "lacks g_max, usable, limits; calibrate again")
+
+
+def test_maps_of_other_dimensions_count_as_missing(data, path):
+    save_chip(data.assign(g_min=data["g_min"].transpose()), path)
+    _refused(path, "lacks g_min")
