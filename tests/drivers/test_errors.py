@@ -45,3 +45,18 @@ def test_program_error_is_also_a_value_error():
 )
 def test_exit_status(name, status):
     assert getattr(errors, name).exit_status == status
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConfigError("bench.yaml", "limits.voltage", "too high"),
+        ReportedError("smu", "GPIB0::26::INSTR", "error -285", -285),
+        InDoubtError("smu", "GPIB0::26::INSTR", "lost", 12),
+    ],
+)
+def test_errors_survive_a_process_border(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert again.__dict__ == error.__dict__

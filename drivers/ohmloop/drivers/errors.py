@@ -20,13 +20,26 @@ Every message says what was wrong, where, and what to do about it, on one line.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class OhmloopError(Exception):
     """Base of every error that ohmloop raises on purpose."""
 
     exit_status: ClassVar[int] = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross process borders whole, whatever their constructors ask for."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[OhmloopError], arguments: tuple[Any, ...], state: dict[str, Any]
+) -> OhmloopError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class BadInputError(OhmloopError):

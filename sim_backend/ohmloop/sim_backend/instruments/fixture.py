@@ -8,6 +8,7 @@ and carry nothing (each cell has its selector).
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterable
 
@@ -86,18 +87,23 @@ class Fixture:
 
     def _across(self) -> float:
         """Voltage that the cells see: less than asked for, at the current limit."""
-        if not self.in_compliance:
+        conductance = self._conductance()
+        if abs(self._voltage) * conductance <= self._limit:
             return self._voltage
-        limited = self._limit / self._conductance()
-        return limited if self._voltage > 0 else -limited
+        return math.copysign(self._limit / conductance, self._voltage)
 
     def _end_pulse(self) -> None:
         """What the source did since it last changed was a pulse, if it was strong enough."""
         if not self._voltage or not self._between:
             return
         width = (self.clock.ns - self._since) * 1e-9
-        self.compliance_pulses += self.in_compliance
-        up, strength = self._strength.of(self._across(), width)
+        up, strength = self._strength.of(self._voltage, width)
+        if not strength:
+            return
+        across = self._across()
+        if across != self._voltage:
+            self.compliance_pulses += 1
+            up, strength = self._strength.of(across, width)
         if strength:
             for cell in self._between:
                 self.cells.pulse_cell(cell, up, strength)

@@ -26,17 +26,22 @@ class Channel:
     def __init__(self, clock: VirtualClock, fixture: Fixture | None) -> None:
         self._clock, self._fixture = clock, fixture
         drive = self._drive
+        # By name, because every pulse asks for these.
+        self._function = Attribute(1, allowed=(0, 1), on_change=drive)
+        self._levelv = Attribute(0.0, -200, 200, on_change=drive)
+        self._limiti = Attribute(0.1, 1e-10, 1.5, on_change=drive)
+        self._output = Attribute(0, allowed=(0, 1, 2), on_change=drive)
         self.source = Tree(
-            func=Attribute(1, allowed=(0, 1), on_change=drive),
-            levelv=Attribute(0.0, -200, 200, on_change=drive),
+            func=self._function,
+            levelv=self._levelv,
             leveli=Attribute(0.0, -1.5, 1.5, on_change=drive),
             rangev=Attribute(0.2, 0, 200),
             rangei=Attribute(1e-7, 0, 1.5),
             autorangev=Attribute(1, allowed=(0, 1)),
             autorangei=Attribute(1, allowed=(0, 1)),
             limitv=Attribute(20.0, 0.01, 200),
-            limiti=Attribute(0.1, 1e-10, 1.5, on_change=drive),
-            output=Attribute(0, allowed=(0, 1, 2), on_change=drive),
+            limiti=self._limiti,
+            output=self._output,
             offmode=Attribute(0, allowed=(0, 1, 2)),
             delay=Attribute(0.0, -1),
             settling=Attribute(0, allowed=(0, 1, 2, 3, 128)),
@@ -72,17 +77,17 @@ class Channel:
     @property
     def on(self) -> bool:
         """Whether the output is on."""
-        return bool(self.source.value("output") == 1)
+        return self._output.value == 1
 
     def reset(self) -> None:
         """Power-on state; the output goes off first."""
-        self.source["output"].value = 0
+        self._output.value = 0.0
         self._drive()
         self.tree.reset()
         self._drive()
 
     def _level(self) -> float:
-        return float(self.source.value("levelv")) if self.on else 0.0
+        return self._levelv.value if self._output.value == 1 else 0.0
 
     def _range(self) -> float:
         """Source range: the smallest that holds what was asked for."""
@@ -92,8 +97,8 @@ class Channel:
     def _drive(self) -> None:
         if self._fixture is None:
             return
-        level = self._level() if self.source.value("func") == 1 else 0.0
-        self._fixture.drive(level, self.source.value("limiti"))
+        level = self._level() if self._function.value == 1 else 0.0
+        self._fixture.drive(level, self._limiti.value)
 
     def _current(self) -> float:
         current = self._fixture.current() if self._fixture and self.on else 0.0

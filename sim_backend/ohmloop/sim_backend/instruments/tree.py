@@ -34,10 +34,10 @@ class Attribute:
         allowed: tuple[float, ...] | None = None,
         on_change: Callable[[], None] | None = None,
     ) -> None:
-        self.default = self.value = value
+        self.default = self.value = float(value)
         self.low, self.high, self.allowed, self.on_change = low, high, allowed, on_change
 
-    def get(self) -> Any:
+    def get(self) -> float:
         """Current value."""
         return self.value
 

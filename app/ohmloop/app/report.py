@@ -1,0 +1,133 @@
+"""``ohmloop report``: one self-contained page on a run or on a chip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ohmloop.drivers import BadInputError
+
+from .console import Screen
+from .experiment import Experiment, load_experiment
+from .run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+History = Sequence[Mapping[str, float]]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#777777")
+"""Okabe and Ito's, safe for all eyes; the last one for what is not analog."""
+
+
+def report(subject: Path, output: Path | None, screen: Screen) -> dict[str, Any]:
+    """Write the report of a run folder, or of a calibration file.
+
+    Raises:
+        BadInputError: it is neither.
+    """
+    if subject.is_dir():
+        page = write_run_report(subject, output)
+    elif subject.suffix == ".nc" and subject.exists():
+        page = _write_chip_report(subject, output)
+    else:
+        raise BadInputError(f"{subject}: neither a run folder nor a calibration file (.nc)")
+    screen.say(f"report: {page}")
+    return {"report": str(page)}
+
+
+def write_run_report(folder: Path, output: Path | None = None) -> Path:
+    """Write ``report.html`` of a run; returns where.
+
+    Raises:
+        BadInputError: not a run folder, or no epoch was finished.
+    """
+    from ohmloop.calibration.html import figure, page, table
+
+    run = RunFolder(folder)
+    try:
+        experiment, history = load_experiment(folder / "experiment.yaml"), run.history()
+        journal = run.journal.totals()
+    finally:
+        run.close()
+    if not history:
+        raise BadInputError(f"{folder}: no epoch was finished, there is nothing to report")
+    sections = [
+        ("", table(_headline(experiment, history, journal))),
+        ("Learning", figure(curves({experiment.name: history}), "Loss and held-out accuracy")),
+        ("Epochs", table(_rows(history), ("epoch", "loss", "accuracy", "pulses", "seconds"))),
+        ("Configuration", table(_flat(experiment.model_dump()))),
+    ]
+    where = output or folder / "report.html"
+    where.write_text(page(f"Run: {experiment.name}", sections), encoding="utf-8")
+    return where
+
+
+def curves(runs: Mapping[str, History]) -> Figure:
+    """Loss and held-out accuracy against epochs, a line a run."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
+        fig = Canvas(figsize=(6.5, 2.6), layout="constrained")
+        loss, accuracy = fig.subplots(1, 2)
+        for colour, (name, history) in zip(_cycle(len(runs)), runs.items(), strict=True):
+            epochs = [row["epoch"] for row in history]
+            style = {"color": colour, "marker": "o", "markersize": 2.5, "linewidth": 1.0}
+            loss.plot(epochs, [row["loss"] for row in history], **style)
+            shares = [100 * row["accuracy"] for row in history]
+            accuracy.plot(epochs, shares, label=name, **style)
+        loss.set(xlabel="epoch", ylabel="training loss", yscale="log")
+        accuracy.set(xlabel="epoch", ylabel="held-out accuracy (%)")
+        accuracy.legend(frameon=False, fontsize=7, loc="lower right")
+    return fig
+
+
+def _write_chip_report(file: Path, output: Path | None) -> Path:
+    from ohmloop.calibration import chip_report
+    from ohmloop.sim_backend import load_chip
+
+    where = output or file.with_suffix(".html")
+    where.write_text(chip_report(load_chip(file)), encoding="utf-8")
+    return where
+
+
+def _headline(
+    experiment: Experiment, history: History, journal: Mapping[str, int]
+) -> list[tuple[str, str]]:
+    last, best = history[-1], max(history, key=lambda row: row["accuracy"])
+    return [
+        ("held-out accuracy", f"{100 * last['accuracy']:.1f} % after {last['epoch']:.0f} epochs"),
+        ("best", f"{100 * best['accuracy']:.1f} % after {best['epoch']:.0f}"),
+        ("algorithm", experiment.algorithm.name),
+        ("crossbar", experiment.crossbar or "none: digital"),
+        ("pulses while training", f"{sum(row['pulses'] for row in history):.0f}"),
+        ("pulse programs", f"{journal['done']} done, {journal['in_doubt']} in doubt"),
+        ("time", f"{sum(row['seconds'] for row in history):.1f} s"),
+    ]
+
+
+def _rows(history: History) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"{row['epoch']:.0f}",
+            f"{row['loss']:.4f}",
+            f"{100 * row['accuracy']:.1f} %",
+            f"{row['pulses']:.0f}",
+            f"{row['seconds']:.1f}",
+        )
+        for row in history
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        rows += _flat(value, f"{name}.") if isinstance(value, Mapping) else [(name, str(value))]
+    return rows
+
+
+def _cycle(count: int) -> list[str]:
+    return [COLOURS[k % len(COLOURS)] for k in range(count)]

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ohmloop.calibration import calibrate, fit_raw, keep_in, load_raw, raw_of, save_raw
+from ohmloop.drivers import CellPulses, ChipFileError, open_crossbar
+from ohmloop.sim_backend import load_chip, save_chip
+from ohmloop.sim_backend.chip_file import UNITS, bench_of, population_of
+
+
+def test_holds_what_a_chip_file_must(record):
+    assert set(UNITS) <= set(record.data_vars)
+    assert all(record[name].dims == ("row", "column") for name in UNITS)
+    assert record.attrs["format"] == "ohmloop-chip"
+
+
+def test_conductance_is_the_last_reading(record, raw):
+    np.testing.assert_array_equal(record["conductance"], raw["conductance"][-1])
+
+
+def test_bench_is_that_of_the_chip(record, make_chip, cells):
+    chip, bench = make_chip(cells), bench_of(record)
+    assert bench["conditions"] == chip.conditions
+    assert bench["reading"] == chip.reading
+    assert not bench["capabilities"].parallel_forward
+
+
+def test_raw_comes_back(record, raw):
+    assert raw_of(record).identical(raw)
+    assert fit_raw(raw_of(record)).attrs["rmse_over_noise"] == record.attrs["rmse_over_noise"]
+
+
+def test_no_raw_is_an_error(record):
+    with pytest.raises(ChipFileError, match="no raw data"):
+        raw_of(record.drop_vars("raw_pulses"))
+
+
+def test_provenance(make_chip, make_cells):
+    record = calibrate(
+        make_chip(make_cells(1, (4, 4))),
+        rng=np.random.default_rng(42),
+        provenance={"smu": "Keithley 2602B"},
+    )
+    assert record.attrs["raw_provenance_smu"] == "Keithley 2602B"
+    assert record.attrs["raw_seed"] == "42"
+    assert record.attrs["raw_crossbar"] == "test chip"
+    assert record.attrs["raw_date"].endswith("+00:00")
+    assert record.attrs["ohmloop_version"]
+
+
+def test_chip_file_round_trip(record, tmp_path, cells):
+    path = tmp_path / "chip.nc"
+    save_chip(record, path)
+    back = load_chip(path)
+    for name in record.data_vars:
+        np.testing.assert_array_equal(back[name], record[name])
+    assert fit_raw(raw_of(back)).attrs["rmse_S"] == record.attrs["rmse_S"]
+    assert path.stat().st_size < record.nbytes
+
+
+def test_chip_file_opens_as_a_twin(record, tmp_path):
+    save_chip(record, tmp_path / "chip.nc")
+    with open_crossbar(str(tmp_path / "chip.nc"), seed=3) as twin:
+        before, population = twin.read(), population_of(record)
+        np.testing.assert_allclose(before, record["conductance"], rtol=0.05)
+        twin.pulse(CellPulses(np.full(twin.shape, 10, np.int32)))
+        change = (twin.read() - before).mean()
+        expected = (population.response.after(population.conductance, 10) - before).mean()
+        assert change == pytest.approx(expected, rel=0.05)
+        np.testing.assert_array_equal(twin.characteristics.usable, record["usable"] == 1)
+
+
+def test_raw_file_round_trip(raw, tmp_path):
+    save_raw(raw, tmp_path / "raw.nc")
+    back = load_raw(tmp_path / "raw.nc")
+    np.testing.assert_array_equal(back["conductance"], raw["conductance"])
+    np.testing.assert_array_equal(back["phase"], raw["phase"])
+    assert fit_raw(back).attrs["rmse_S"] == fit_raw(raw).attrs["rmse_S"]
+
+
+def test_keep_in_a_file(raw, tmp_path):
+    keep = keep_in(tmp_path / "raw.nc")
+    keep(raw.isel(step=slice(0, 5)))
+    keep(raw)
+    assert load_raw(tmp_path / "raw.nc").sizes["step"] == raw.sizes["step"]
+    assert [p.name for p in tmp_path.iterdir()] == ["raw.nc"]
+
+
+def test_raw_file_that_is_none(tmp_path):
+    with pytest.raises(ChipFileError, match="no such file"):
+        load_raw(tmp_path / "raw.nc")
+    (tmp_path / "raw.nc").write_bytes(b"else")
+    with pytest.raises(ChipFileError, match="not raw"):
+        load_raw(tmp_path / "raw.nc")
