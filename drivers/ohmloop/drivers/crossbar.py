@@ -86,6 +86,10 @@ class Crossbar(ABC):
         ledger: life-time pulse counts; in memory where none is given.
         name: for messages.
 
+    Attributes:
+        journal: told of every program, if set.
+        pulses_sent: pulses of all programs sent, as the host counts them.
+
     Raises:
         LimitError: the conditions are beyond the limits.
         ChipFileError: the characteristics are for another shape.
@@ -110,6 +114,7 @@ class Crossbar(ABC):
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
         self._sequence = 0
+        self.pulses_sent = 0
         self._map: NDArray[np.float64] | None = None
         self.characteristics = characteristics
         if characteristics is not None and characteristics.shape != shape:
@@ -250,6 +255,7 @@ class Crossbar(ABC):
     def _journaled(self, program: PulseProgram, sequence: int) -> PulseReceipt:
         entry = self.journal.intend(self.name, program) if self.journal else 0
         started = time.perf_counter()
+        self.pulses_sent += program.total_pulses
         try:
             applied, clipped = self._pulse(program, sequence)
         except BaseException as error:
