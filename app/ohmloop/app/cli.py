@@ -25,6 +25,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+_INTERRUPTED = 130
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="End with one JSON object on standard output.")
 ]
@@ -148,10 +150,12 @@ def main() -> None:
     log_to_stderr()
     try:
         status = app(standalone_mode=False)
+        if status == _INTERRUPTED:  # typer swallows the exception
+            status = _fail("interrupted", _INTERRUPTED)
     except OhmloopError as error:
         status = _fail(one_line(str(error)), error.exit_status)
     except KeyboardInterrupt:
-        status = _fail("interrupted", 130)
+        status = _fail("interrupted", _INTERRUPTED)
     except typer.Exit as done:
         status = done.exit_code
     except Exception as error:

@@ -77,10 +77,9 @@ def run_experiment(
     if chip is not None:
         chip.journal = run.journal
     checkpoint = run.load() if resumed else None
-    if resumed:
-        _restore_twin(chip, checkpoint)
     trainer = make_trainer(experiment, chip, programmed=checkpoint is not None)
     if checkpoint is not None:
+        _restore_twin(chip, checkpoint)  # after all that making the trainer may have read
         trainer.restore(*_trainer_part(checkpoint))
     else:
         _save(run, trainer, chip)
@@ -238,7 +237,7 @@ def _save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:
 def _restore_twin(chip: Crossbar | None, checkpoint: Any) -> None:
     from ohmloop.sim_backend import TwinCrossbar
 
-    if checkpoint is not None and isinstance(chip, TwinCrossbar):
+    if isinstance(chip, TwinCrossbar):
         state = {
             name.removeprefix("twin/"): tensor.numpy()
             for name, tensor in checkpoint[0].items()
