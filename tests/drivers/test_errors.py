@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from ohmloop.drivers import errors

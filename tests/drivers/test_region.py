@@ -11,6 +11,7 @@ from ohmloop.drivers import (
     LimitError,
     Limits,
     PulseConditions,
+    PulseProgram,
     PulseShape,
     Region,
     SqliteJournal,
@@ -115,6 +116,19 @@ def test_pulses_elsewhere_cost_no_new_read(parent):
     right.forward(np.full((1, 3), 0.1))
     inner.forward(np.full((1, 1), 0.1))
     assert parent.reads == reads
+
+
+def test_the_lowering_of_an_embedded_program_is_that_of_its_arrays(parent):
+    region = Region(parent, (1, 2), (2, 3))
+    for program in (
+        CellPulses(np.arange(-3, 3).reshape(2, 3)),
+        CoincidencePulses([[7, 3]], [[5, 0, 7]], [[1, -1]], [[1, 1, -1]], length=3),
+    ):
+        embedded = region._embed(program)
+        again = PulseProgram.from_bytes(embedded.to_bytes())
+        assert np.array_equal(embedded.runs.cells, again.runs.cells)
+        assert np.array_equal(embedded.runs.counts, again.runs.counts)
+        assert embedded.runs.total_pulses == program.total_pulses
 
 
 def test_limits_of_the_parent_hold(parent):

@@ -84,7 +84,7 @@ def run_experiment(
     else:
         _save(run, trainer, chip)
     with screen.progress(experiment.name) as progress:
-        trainer.callbacks.append(Bookkeeper(run, chip, experiment.training.epochs, progress))
+        trainer.callbacks.append(Bookkeeper(run, chip, experiment, progress))
         trainer.run(experiment.training.epochs)
     figures = outcome(trainer, run)
     page = write_run_report(run.path)
@@ -140,22 +140,25 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
 
 
 class Bookkeeper:
-    """Tells the screen after every batch; writes metrics and a checkpoint after every epoch."""
+    """Tells the screen after every batch; after every epoch writes metrics, sets the learning rate
+    of the next one, and writes a checkpoint.
+    """
 
     def __init__(
-        self, run: RunFolder, chip: Crossbar | None, epochs: int, progress: Report
+        self, run: RunFolder, chip: Crossbar | None, experiment: Experiment, progress: Report
     ) -> None:
         self._run, self._chip = run, chip
-        self._epochs, self._progress = epochs, progress
+        self._experiment, self._progress = experiment, progress
 
     def on_batch(self, trainer: Trainer, batch: int, loss: float) -> None:
         """Progress."""
         of = -(-len(trainer.data.train) // trainer.batch_size)
         done = trainer.epoch * of + batch
-        self._progress(done, self._epochs * of, f"epoch {trainer.epoch + 1}, loss {loss:.3f}")
+        total = self._experiment.training.epochs * of
+        self._progress(done, total, f"epoch {trainer.epoch + 1}, loss {loss:.3f}")
 
     def on_epoch(self, trainer: Trainer, record: EpochRecord) -> None:
-        """Metrics and checkpoint."""
+        """Metrics, learning rate, checkpoint."""
         self._run.metrics(
             record.epoch,
             {
@@ -165,6 +168,9 @@ class Bookkeeper:
                 "seconds": record.seconds,
             },
         )
+        rate = self._experiment.algorithm.learning_rate
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = rate * self._experiment.training.factor(trainer.epoch)
         _save(self._run, trainer, self._chip)
 
 

@@ -203,6 +203,12 @@ class Crossbar(ABC):
             return self._journaled(program, self._sequence)
 
     @final
+    def forget_map(self) -> None:
+        """Base host-made products from now on on a new reading, also without a pulse since."""
+        with self._lock:
+            self._map = None
+
+    @final
     def make_safe(self) -> None:
         """Outputs off. May be called at any time, any number of times; never raises."""
         with self._lock:

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,16 @@ class PulseProgram(ABC):
 
     def to_bytes(self) -> bytes:
         """The program as bytes (format in ``program_bytes``); ``from_bytes`` reads them back."""
+        return self._bytes
+
+    @cached_property
+    def _bytes(self) -> bytes:
         return pack(self.kind, self._arrays(), self._scalars(), self.conditions)
+
+    def _with_runs(self, runs: PulseRuns) -> Self:
+        """Spare the lowering, where who made the program knows it already."""
+        self.__dict__["runs"] = runs
+        return self
 
     def _scalars(self) -> Mapping[str, int]:
         return {}

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from .crossbar import Crossbar
 from .errors import ConfigError
-from .limits import Limits
-from .pulses import CellPulses, CoincidencePulses, PulseProgram
+from .pulses import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
 
 class Region(Crossbar):
@@ -39,7 +38,7 @@ class Region(Crossbar):
             shape,
             conditions=parent.conditions,
             reading=parent.reading,
-            limits=Limits(read_voltage=parent.limits.read_voltage),
+            limits=parent.limits,
             capabilities=replace(parent.capabilities, parallel_forward=False, tensors=False),
             characteristics=known.region(self._rows, self._columns) if known else None,
             name=parent.name,
@@ -72,11 +71,20 @@ class Region(Crossbar):
     def _embed(self, program: PulseProgram) -> PulseProgram:
         if self.shape == self.parent.shape:
             return program
+        return self._embed_arrays(program)._with_runs(self._embed_runs(program.runs))
+
+    def _embed_arrays(self, program: PulseProgram) -> PulseProgram:
         if isinstance(program, CoincidencePulses):
             return self._embed_trains(program)
         counts = np.zeros(self.parent.shape, np.int32)
         counts[self._rows, self._columns] = program.counts().sum(axis=0)
         return CellPulses(counts, conditions=program.conditions)
+
+    def _embed_runs(self, runs: PulseRuns) -> PulseRuns:
+        """The lowering is known already; only the cells' numbers differ."""
+        row, column = np.divmod(runs.cells, self.shape[1])
+        top, left = self.origin
+        return PulseRuns((row + top) * self.parent.shape[1] + column + left, runs.counts)
 
     def _embed_trains(self, program: CoincidencePulses) -> CoincidencePulses:
         rows, columns = self.parent.shape

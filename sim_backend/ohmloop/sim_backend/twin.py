@@ -78,6 +78,11 @@ class TwinCrossbar(Crossbar):
         self._strength = PulseStrength(conditions)
 
     @property
+    def device(self) -> str:
+        """Where its tensors live, as torch names it."""
+        return str(getattr(self.cells.arrays, "device", "cpu"))
+
+    @property
     def conductance(self) -> NDArray[np.float64]:
         """The true conductances, without read noise, S; no chip can tell these."""
         return self.cells.conductance
@@ -139,8 +144,7 @@ class TwinCrossbar(Crossbar):
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:
         import torch
 
-        device = getattr(self.cells.arrays, "device", "cpu")
-        tensor: Tensor = torch.from_numpy(values).to(device)
+        tensor: Tensor = torch.from_numpy(values).to(self.device)
         return tensor
 
     def _check_tensor(self, volts: Any, lines: int, name: str) -> None:

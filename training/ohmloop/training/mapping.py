@@ -1,0 +1,131 @@
+"""How a weight is kept as a conductance: ``w = (g - g_ref) / siemens_per_weight``.
+
+The reference is the symmetric point of each cell, subtracted digitally, so that weight 0 is the
+state where up and down pulses cancel and to which random pulses pull a cell (Gokmen and Haensch,
+Front. Neurosci. 14:103, 2020; "zero-shifting", Kim et al., arXiv:1907.10228).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.drivers import BadInputError, Characteristics, Crossbar
+
+Map = NDArray[np.float64]
+
+REACH_QUANTILE = 0.1
+"""The share of cells that may fall short of ``w_max``; a few poor cells must not set the scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Weights of one tile, in siemens; every map is ``(out, in)``.
+
+    Attributes:
+        reference: conductance of weight 0, S.
+        siemens_per_weight: conductance of one unit of weight, S.
+        dg_min: granularity of each cell, S.
+        g_min: lowest conductance, S.
+        g_max: highest conductance, S.
+        usable: cells that may be pulsed.
+    """
+
+    reference: Map
+    siemens_per_weight: float
+    dg_min: Map
+    g_min: Map
+    g_max: Map
+    usable: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, crossbar: Crossbar, w_max: float) -> Self:
+        """The mapping in which nine cells in ten reach ``-w_max`` and ``w_max``.
+
+        A cell that is not usable is referenced to what it reads now: it stands for weight 0 and
+        does no harm.
+
+        Args:
+            crossbar: the cells, with characteristics.
+            w_max: the largest weight to be kept.
+
+        Raises:
+            BadInputError: the crossbar is not calibrated, has no usable cell, or ``w_max`` is not
+                a positive number.
+        """
+        known = _characteristics(crossbar)
+        if not (np.isfinite(w_max) and w_max > 0):
+            raise BadInputError(f"{crossbar.name}: w_max must be positive, not {w_max}")
+        reference = np.array(known.symmetric_point, np.float64)
+        if not known.usable.all():
+            reference[~known.usable] = crossbar.read()[~known.usable]
+        return cls(
+            reference=reference,
+            siemens_per_weight=_reach(known) / w_max,
+            dg_min=known.dg_min,
+            g_min=known.g_min,
+            g_max=known.g_max,
+            usable=known.usable,
+        )
+
+    @property
+    def dw_min(self) -> float:
+        """Granularity: mean weight step of one pulse at weight 0, over the usable cells."""
+        return float(self.dg_min[self.usable].mean()) / self.siemens_per_weight
+
+    def to_weights(self, conductance: Map) -> Map:
+        """Conductances ``(out, in)``, S, as weights."""
+        weights: Map = (conductance - self.reference) / self.siemens_per_weight
+        return weights
+
+    def to_conductance(self, weights: Map) -> Map:
+        """Weights ``(out, in)`` as conductances within each cell's own bounds, S."""
+        wanted = self.reference + weights * self.siemens_per_weight
+        return np.where(self.usable, np.clip(wanted, self.g_min, self.g_max), self.reference)
+
+
+def w_max_for(weights: NDArray[np.floating], omega: float) -> float:
+    """The weight range for a layer that starts with ``weights``.
+
+    The largest of them is kept at ``omega`` of the range (``weight_scaling_omega`` of Rasch et
+    al., arXiv:2104.02184), which leaves the rest for training.
+
+    Args:
+        weights: initial weights, of any shape.
+        omega: above 0, up to 1.
+
+    Raises:
+        BadInputError: ``omega`` is out of range, or the weights are not finite.
+    """
+    if not 0 < omega <= 1:
+        raise BadInputError(f"omega must lie above 0 and up to 1, not {omega}")
+    largest = float(np.abs(weights).max(initial=0.0))
+    if not np.isfinite(largest):
+        raise BadInputError("the initial weights are not finite")
+    return largest / omega if largest > 0 else 1.0
+
+
+def _characteristics(crossbar: Crossbar) -> Characteristics:
+    known = crossbar.characteristics
+    if known is None:
+        raise BadInputError(
+            f"{crossbar.name}: nothing is known of its cells; calibrate it first and open it"
+            " with its calibration file"
+        )
+    if not known.usable.any():
+        raise BadInputError(f"{crossbar.name}: the calibration finds no usable cell here")
+    return known
+
+
+def _reach(known: Characteristics) -> float:
+    """Half-range that most usable cells have on both sides of the symmetric point, S."""
+    above = known.g_max - known.symmetric_point
+    below = known.symmetric_point - known.g_min
+    half = np.minimum(above, below)[known.usable]
+    reach = float(np.quantile(half, REACH_QUANTILE))
+    if not reach > 0:
+        raise BadInputError("the cells have no range on one side of their symmetric points")
+    return reach

@@ -1,0 +1,195 @@
+"""A tile: a logical weight matrix on a crossbar; row = output, column = input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ohmloop.drivers import (
+    BadInputError,
+    CoincidencePulses,
+    Crossbar,
+    PulseProgram,
+    PulseReceipt,
+)
+
+from .mapping import Map, Mapping
+from .update import split
+from .writing import WriteReport, write
+
+
+class TensorCrossbar(Protocol):
+    """The verbs of a crossbar that lives in tensors (``capabilities.tensors``)."""
+
+    @property
+    def device(self) -> str:
+        """Where its tensors live."""
+
+    def read_tensor(self, rows: Any = ..., columns: Any = ...) -> Tensor:
+        """``read`` on tensors."""
+
+    def forward_tensor(self, column_voltages: Tensor) -> Tensor:
+        """``forward`` on tensors."""
+
+    def backward_tensor(self, row_voltages: Tensor) -> Tensor:
+        """``backward`` on tensors."""
+
+
+class AnalogTile:
+    """A weight matrix ``(out, in)`` on one crossbar, or on a region of one.
+
+    Products drive the lines with volts, scaled for every sample so that its largest value is the
+    crossbar's read voltage (noise management "abs max": Gokmen et al., Front. Neurosci. 11:538,
+    2017), and subtract the product of the reference map digitally.
+
+    Attributes:
+        crossbar: the cells.
+        mapping: weights as conductances.
+        pulses: pulses applied through this tile.
+        programs: programs applied through this tile.
+
+    Args:
+        crossbar: as large as the matrix, and calibrated.
+        w_max: the largest weight to be kept.
+
+    Raises:
+        BadInputError: the crossbar is not calibrated.
+    """
+
+    def __init__(self, crossbar: Crossbar, w_max: float = 1.0) -> None:
+        self.crossbar = crossbar
+        self.mapping = Mapping.of(crossbar, w_max)
+        self.pulses = self.programs = 0
+        self._device = _device_of(crossbar)
+        self._reference = self._on_device(self.mapping.reference)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Outputs and inputs."""
+        return self.crossbar.shape
+
+    @property
+    def dw_min(self) -> float:
+        """Granularity, in weight units."""
+        return self.mapping.dw_min
+
+    @property
+    def pulses_per_program(self) -> float:
+        """Most pulses a cell may get in one program, by the chip's limits."""
+        return self.crossbar.limits.pulses_per_program
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``y = W x``: ``(batch, in)`` to ``(batch, out)``, in the type and place of ``x``."""
+        return self._product(x, "forward", self._reference.T)
+
+    def backward(self, d: Tensor) -> Tensor:
+        """``W^T d``: ``(batch, out)`` to ``(batch, in)``, in the type and place of ``d``."""
+        return self._product(d, "backward", self._reference)
+
+    def weights(self) -> Map:
+        """Read all cells: weights ``(out, in)``, with the noise of one reading."""
+        if not self.crossbar.capabilities.tensors:
+            return self.mapping.to_weights(self.crossbar.read())
+        measured = cast(TensorCrossbar, self.crossbar).read_tensor()
+        return self.mapping.to_weights(measured.cpu().numpy())
+
+    def read_columns(self, columns: int | Sequence[int]) -> Map:
+        """Read some inputs' cells: weights ``(out, columns)``."""
+        picked = np.atleast_1d(np.asarray(columns, np.intp))
+        measured = self.crossbar.read(columns=picked)
+        reference = self.mapping.reference[:, picked]
+        weights: Map = (measured - reference) / self.mapping.siemens_per_weight
+        return weights
+
+    def apply(self, program: PulseProgram) -> PulseReceipt:
+        """Pulse.
+
+        Raises:
+            LimitError: beyond the chip's limits; nothing was sent.
+            InstrumentError: see ``Crossbar.pulse``.
+        """
+        receipt = self.crossbar.pulse(program)
+        self.pulses += receipt.pulses_applied
+        self.programs += 1
+        return receipt
+
+    def apply_trains(self, program: CoincidencePulses | None) -> int:
+        """Apply an update, in as few programs as the chip's limits allow; None does nothing.
+
+        Cells that are not usable get pulses too where lines are driven together; they do not move
+        or stand for weight 0.
+
+        Returns:
+            Pulses applied.
+        """
+        if program is None:
+            return 0
+        parts = split(program, self.pulses_per_program)
+        return sum(self.apply(part).pulses_applied for part in parts)
+
+    def program(
+        self, weights: Map, tolerance: float | None = None, rounds: int = 20
+    ) -> WriteReport:
+        """Write weights, closed loop: read, pulse by the difference, read again.
+
+        Args:
+            weights: ``(out, in)``; kept within each cell's bounds.
+            tolerance: largest error that is good enough, in weight units; ``dw_min`` if None.
+            rounds: most readings and programs.
+
+        Raises:
+            BadInputError: a shape that does not fit, or weights that are not finite.
+        """
+        if np.shape(weights) != self.shape or not np.isfinite(weights).all():
+            raise BadInputError(f"a tile of {self.shape} takes as many finite weights, no others")
+        enough = self.dw_min if tolerance is None else tolerance
+        return write(self, np.asarray(weights, np.float64), enough, rounds)
+
+    def refresh(self) -> None:
+        """Base the products from now on on a new reading.
+
+        Where hardware makes no products, a map read earlier serves until the next pulse. A run
+        that is resumed has no such map; to go on as it would have, a run that is not interrupted
+        drops its map at the same place.
+        """
+        self.crossbar.forget_map()
+
+    def rescale(self, reference: Map, siemens_per_weight: float) -> None:
+        """Take over the mapping of an earlier run: its reference map and its scale."""
+        self.mapping = replace(
+            self.mapping,
+            reference=np.array(reference, np.float64),
+            siemens_per_weight=siemens_per_weight,
+        )
+        self._reference = self._on_device(self.mapping.reference)
+
+    def _product(self, values: Tensor, verb: str, reference: Tensor) -> Tensor:
+        exact = values.detach().to(self._device, torch.float64)
+        largest = exact.abs().amax(dim=1, keepdim=True)
+        volts_per_unit = self.crossbar.reading.voltage / torch.where(largest > 0, largest, 1.0)
+        currents = self._currents(verb, exact * volts_per_unit)
+        conductance_product = currents / volts_per_unit - exact @ reference
+        return (conductance_product / self.mapping.siemens_per_weight).to(values)
+
+    def _currents(self, verb: str, volts: Tensor) -> Tensor:
+        if self.crossbar.capabilities.tensors:
+            native: Callable[[Tensor], Tensor] = getattr(self.crossbar, f"{verb}_tensor")
+            return native(volts)
+        by_host: Callable[[NDArray[np.float64]], Map] = getattr(self.crossbar, verb)
+        return torch.from_numpy(by_host(volts.numpy()))
+
+    def _on_device(self, values: Map) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+
+def _device_of(crossbar: Crossbar) -> torch.device:
+    """Where products are made: where the crossbar lives if that is in tensors, else the host."""
+    if not crossbar.capabilities.tensors:
+        return torch.device("cpu")
+    return torch.device(cast(TensorCrossbar, crossbar).device)
