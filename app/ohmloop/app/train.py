@@ -140,9 +140,7 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
 
 
 class Bookkeeper:
-    """Tells the screen after every batch; after every epoch writes metrics, sets the learning rate
-    of the next one, and writes a checkpoint.
-    """
+    """Tells the screen how it goes; between epochs writes metrics, sets the rate, checkpoints."""
 
     def __init__(
         self, run: RunFolder, chip: Crossbar | None, experiment: Experiment, progress: Report
