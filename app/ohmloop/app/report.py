@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 History = Sequence[Mapping[str, float]]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#777777")
-"""Okabe and Ito's, safe for all eyes; the last one for what is not analog."""
+"""Okabe and Ito's, safe for all eyes; grey for the yardstick."""
 
 
 def report(subject: Path, output: Path | None, screen: Screen) -> dict[str, Any]:
@@ -73,6 +73,8 @@ def curves(runs: Mapping[str, History]) -> Figure:
         fig = Canvas(figsize=(6.5, 2.6), layout="constrained")
         loss, accuracy = fig.subplots(1, 2)
         for colour, (name, history) in zip(_cycle(len(runs)), runs.items(), strict=True):
+            loss.xaxis.get_major_locator().set_params(integer=True)
+            accuracy.xaxis.get_major_locator().set_params(integer=True)
             epochs = [row["epoch"] for row in history]
             style = {"color": colour, "marker": "o", "markersize": 2.5, "linewidth": 1.0}
             loss.plot(epochs, [row["loss"] for row in history], **style)
@@ -130,4 +132,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _cycle(count: int) -> list[str]:
-    return [COLOURS[k % len(COLOURS)] for k in range(count)]
+    """One colour a run; of several, the first is the yardstick."""
+    order = COLOURS if count == 1 else (COLOURS[3], *COLOURS[1:3], COLOURS[0])
+    return [order[k % len(order)] for k in range(count)]

@@ -52,6 +52,7 @@ class CellArray:
         self.reads: Any = put(np.zeros(count, np.int64))
         self._pulse_noise = streams(seed, PULSE, count).on(self.arrays)
         self._read_noise = streams(seed, READ, count).on(self.arrays)
+        self._scalars: dict[int, tuple[float, ...]] = {}
         self._ahead: dict[tuple[int, int], tuple[int, list[float]]] = {}
 
     @property
@@ -117,12 +118,10 @@ class CellArray:
 
     def pulse_cell(self, cell: int, up: bool, strength: float = 1.0) -> None:
         """One pulse on one cell."""
-        r = self.response
+        low, high, slope_up, slope_down, dg_std = self._parameters(cell)
         n = int(self.pulses[cell])
-        xi = self._draw(PULSE, self._pulse_noise, cell, n)
-        swing = 1.0 + float(self.dg_std[cell]) * xi
-        low, high = float(r.g_min[cell]), float(r.g_max[cell])
-        slope = float(r.slope_up[cell] if up else r.slope_down[cell]) * strength
+        swing = 1.0 + dg_std * self._draw(PULSE, self._pulse_noise, cell, n)
+        slope = (slope_up if up else slope_down) * strength
         g = step(float(self.g[cell]), slope, high if up else low, swing)
         self.g[cell] = min(max(g, low), high)
         self.pulses[cell] = n + 1
@@ -141,6 +140,15 @@ class CellArray:
         xi = self._draw(READ, self._read_noise, cell, n)
         self.reads[cell] = n + 1
         return float(self.g[cell]) * (1.0 + float(self.read_std[cell]) * xi)
+
+    def _parameters(self, cell: int) -> tuple[float, ...]:
+        """One cell's bounds, slopes and noise as floats, kept: numpy scalars are slow to reach."""
+        found = self._scalars.get(cell)
+        if found is None:
+            r = self.response
+            maps = (r.g_min, r.g_max, r.slope_up, r.slope_down, self.dg_std)
+            found = self._scalars[cell] = tuple(float(m[cell]) for m in maps)
+        return found
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that changes, by name, as flat numpy arrays; ``restore`` takes it back."""

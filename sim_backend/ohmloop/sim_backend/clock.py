@@ -16,4 +16,5 @@ class VirtualClock:
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
-        self.ns += max(0, round(seconds * 1e9))
+        if seconds > 0:
+            self.ns += round(seconds * 1e9)

@@ -8,10 +8,11 @@ there is none: reads and half-selected cells are left alone. At the modelled pul
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ohmloop.drivers import PulseConditions
 
+_REMEMBERED = 1000  # pulses of a bench are few; those at the current limit are many
 _THRESHOLD = 0.6  # of the modelled amplitude
 _STRONGEST = 10.0  # of the modelled amplitude; beyond it any cell is at its bound
 _STEEPNESS = 10.0  # modelled amplitude over the drift law's characteristic voltage
@@ -22,6 +23,7 @@ class PulseStrength:
     """Pulses compared with ``nominal``, at which the response functions were modelled."""
 
     nominal: PulseConditions
+    _known: dict[tuple[float, float], tuple[bool, float]] = field(default_factory=dict, repr=False)
 
     def of(self, amplitude: float, width: float) -> tuple[bool, float]:
         """Direction (True = up) and strength of one pulse; strength 0 does nothing.
@@ -30,6 +32,14 @@ class PulseStrength:
             amplitude: V, signed.
             width: s.
         """
+        known = self._known.get((amplitude, width))
+        if known is None:
+            known = self._compute(amplitude, width)
+            if len(self._known) < _REMEMBERED:
+                self._known[amplitude, width] = known
+        return known
+
+    def _compute(self, amplitude: float, width: float) -> tuple[bool, float]:
         up, down = self.nominal.up, self.nominal.down
         is_up = (amplitude > 0) == (up.amplitude > 0)
         pulse = up if is_up else down

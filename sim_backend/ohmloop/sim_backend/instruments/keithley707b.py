@@ -198,8 +198,11 @@ class EmulatedKeithley707B:
         self._fixture.connect(wanted)
         for phase in (opening, closing):
             if phase:
-                slowest = max(self._delays.get(p, 0.0) for p in phase)
-                self._fixture.clock.sleep(_SETTLE + slowest)
+                self._fixture.clock.sleep(_SETTLE + self._slowest(phase))
+
+    def _slowest(self, points: list[str]) -> float:
+        """Longest extra delay of some channels, s."""
+        return max(self._delays.get(p, 0.0) for p in points) if self._delays else 0.0
 
 
 @lru_cache(maxsize=1 << 14)
