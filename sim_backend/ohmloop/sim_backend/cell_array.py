@@ -118,7 +118,7 @@ class CellArray:
 
     def pulse_cell(self, cell: int, up: bool, strength: float = 1.0) -> None:
         """One pulse on one cell."""
-        low, high, slope_up, slope_down, dg_std = self._parameters(cell)
+        low, high, slope_up, slope_down, dg_std, _ = self._parameters(cell)
         n = int(self.pulses[cell])
         swing = 1.0 + dg_std * self._draw(PULSE, self._pulse_noise, cell, n)
         slope = (slope_up if up else slope_down) * strength
@@ -139,14 +139,14 @@ class CellArray:
         n = int(self.reads[cell])
         xi = self._draw(READ, self._read_noise, cell, n)
         self.reads[cell] = n + 1
-        return float(self.g[cell]) * (1.0 + float(self.read_std[cell]) * xi)
+        return float(self.g[cell]) * (1.0 + self._parameters(cell)[5] * xi)
 
     def _parameters(self, cell: int) -> tuple[float, ...]:
         """One cell's bounds, slopes and noise as floats, kept: numpy scalars are slow to reach."""
         found = self._scalars.get(cell)
         if found is None:
             r = self.response
-            maps = (r.g_min, r.g_max, r.slope_up, r.slope_down, self.dg_std)
+            maps = (r.g_min, r.g_max, r.slope_up, r.slope_down, self.dg_std, self.read_std)
             found = self._scalars[cell] = tuple(float(m[cell]) for m in maps)
         return found
 

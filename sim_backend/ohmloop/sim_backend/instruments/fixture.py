@@ -80,9 +80,13 @@ class Fixture:
         """What the source's meter reads now, A; draws read noise of every cell it sees."""
         with self.lock:
             volts = self._across()
+            if len(self._between) == 1:
+                return self.cells.read_cell(self._between[0]) * volts
             return sum(self.cells.read_cell(cell) * volts for cell in self._between)
 
     def _conductance(self) -> float:
+        if len(self._between) == 1:  # nearly always
+            return float(self.cells.g[self._between[0]])
         return sum(float(self.cells.g[cell]) for cell in self._between)
 
     def _across(self) -> float:

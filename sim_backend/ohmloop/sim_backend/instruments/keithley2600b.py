@@ -48,14 +48,16 @@ class Channel:
             highc=Attribute(0, allowed=(0, 1)),
             compliance=Computed(lambda: self.on and bool(fixture and fixture.in_compliance)),
         )
+        self._nplc, self._count = Attribute(1.0, 0.001, 25), Attribute(1, 1, 60000)
+        self._autorangei = Attribute(1, allowed=(0, 1))
         self.measure = Tree(
-            nplc=Attribute(1.0, 0.001, 25),
+            nplc=self._nplc,
             rangei=Attribute(0.1, 1e-10, 1.5),
             rangev=Attribute(200.0, 0, 200),
-            autorangei=Attribute(1, allowed=(0, 1)),
+            autorangei=self._autorangei,
             autorangev=Attribute(1, allowed=(0, 1)),
             autozero=Attribute(2, allowed=(0, 1, 2)),
-            count=Attribute(1, 1, 60000),
+            count=self._count,
             delay=Attribute(0.0, -1),
             interval=Attribute(0.0, 0, 1),
             i=lambda *a: self._measure(self._current, a),
@@ -102,7 +104,7 @@ class Channel:
 
     def _current(self) -> float:
         current = self._fixture.current() if self._fixture and self.on else 0.0
-        if self.measure.value("autorangei"):
+        if self._autorangei.value:
             return current
         asked = self.measure.value("rangei")
         largest = next((r for r in _RANGES_I if r >= asked), _RANGES_I[-1])
@@ -111,9 +113,9 @@ class Channel:
     def _measure(self, quantity: Any, arguments: tuple[Any, ...]) -> float:
         """``count`` readings, into a buffer if a script hands one; returns the last."""
         reading = 0.0
-        for _ in range(int(self.measure.value("count"))):
+        for _ in range(int(self._count.value)):
             reading = quantity()
-            self._clock.sleep(self.measure.value("nplc") / _LINE_HZ)
+            self._clock.sleep(self._nplc.value / _LINE_HZ)
             if arguments:
                 append(arguments[0], reading)
         return reading

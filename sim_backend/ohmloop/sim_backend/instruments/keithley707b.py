@@ -196,9 +196,8 @@ class EmulatedKeithley707B:
             self.moves[point] = self.moves.get(point, 0) + 1
         self.closed = wanted
         self._fixture.connect(wanted)
-        for phase in (opening, closing):
-            if phase:
-                self._fixture.clock.sleep(_SETTLE + self._slowest(phase))
+        settling = sum(_SETTLE + self._slowest(phase) for phase in (opening, closing) if phase)
+        self._fixture.clock.sleep(settling)
 
     def _slowest(self, points: list[str]) -> float:
         """Longest extra delay of some channels, s."""
