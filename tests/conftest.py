@@ -61,7 +61,7 @@ def chip(emulated: EmulatedBench) -> Iterator[TspCrossbar]:
 @pytest.fixture
 def twin(emulated: EmulatedBench) -> TwinCrossbar:
     """The same cells with the same seed, without wires."""
-    cells = emulated.fixture.cells
+    cells = emulated.cells
     return TwinCrossbar(
         cells.population,
         seed=cells.seed,

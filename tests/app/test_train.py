@@ -82,7 +82,7 @@ def test_calibration_leaves_file_and_report_and_no_raw_data(lab):
     assert "data:image/png" in (folder / "chip.html").read_text()
     assert not (folder / "chip.raw.nc").exists()
     assert not emulated.outputs_on
-    assert emulated.fixture.hot_switches == 0
+    assert emulated.rig.fixture.hot_switches == 0
 
 
 def test_one_changed_argument_swaps_chip_and_twin(lab, ohmloop, tmp_path):
@@ -120,7 +120,7 @@ def test_interrupting_over_the_wire_is_orderly_and_resumable(lab, tmp_path):
     assert "interrupted" in trouble
     assert emulated.pulses_applied > before
     assert not emulated.outputs_on
-    assert not emulated.matrix.closed
+    assert not emulated.rig.matrix.closed
     (run,) = tmp_path.iterdir()
     assert f"--resume {run}" in trouble
     rows = (run / "metrics.csv").read_text().count("\n") - 1

@@ -74,7 +74,7 @@ def test_ohms_law_through_both_instruments(smu, matrix, emulated):
     smu.transport.write("format.asciiprecision = 16")
     smu.voltage = 0.1
     smu.output = 1
-    truth = emulated.fixture.cells.conductance
+    truth = emulated.cells.conductance
     assert smu.measure_current() / 0.1 == pytest.approx(truth[1, 2], rel=0.05)
     smu.output = 0
     assert smu.measure_current() == 0

@@ -52,7 +52,7 @@ def test_wire_and_twin_give_the_same_conductances_bit_for_bit(make, emulated, ch
         receipt = chip.pulse(program)
         twin.pulse(program)
         assert receipt.pulses_applied == program.total_pulses
-    assert np.array_equal(emulated.fixture.cells.conductance, twin.conductance)
+    assert np.array_equal(emulated.cells.conductance, twin.conductance)
     assert emulated.pulses_applied == twin.cells.pulses_applied > 0
 
 
@@ -67,7 +67,7 @@ def test_own_conditions_of_a_program_reach_the_chip_and_do_not_stay(emulated, ch
     for program in (CellPulses(np.full((4, 6), 3), conditions=stronger), cell_program(1)):
         chip.pulse(program)
         twin.pulse(program)
-    np.testing.assert_allclose(emulated.fixture.cells.conductance, twin.conductance, rtol=1e-12)
+    np.testing.assert_allclose(emulated.cells.conductance, twin.conductance, rtol=1e-12)
 
 
 def test_ten_thousand_pulses_over_a_thousand_cells_are_a_handful_of_messages():
@@ -110,7 +110,7 @@ def test_relays_never_move_under_voltage(emulated, chip):
     chip.pulse(cell_program(3))
     chip.read()
     chip.pulse(coincidence_program(3))
-    assert emulated.fixture.hot_switches == 0
+    assert emulated.rig.fixture.hot_switches == 0
 
 
 def test_leaving_by_an_exception_turns_everything_off(emulated):
@@ -124,7 +124,7 @@ def test_leaving_by_an_exception_turns_everything_off(emulated):
     with pytest.raises(ZeroDivisionError):
         use()
     assert not emulated.outputs_on
-    assert not emulated.matrix.closed
+    assert not emulated.rig.matrix.closed
 
 
 def test_make_safe_stops_a_program_that_runs(emulated, chip):
@@ -134,7 +134,7 @@ def test_make_safe_stops_a_program_that_runs(emulated, chip):
     chip.make_safe()
     assert emulated.pulses_applied < 96_000
     assert not emulated.outputs_on
-    assert not emulated.matrix.closed
+    assert not emulated.rig.matrix.closed
     before = emulated.pulses_applied
     assert chip.pulse(cell_program(0)).pulses_applied == cell_program(0).total_pulses
     assert emulated.pulses_applied == before + cell_program(0).total_pulses
@@ -167,7 +167,7 @@ def test_a_lost_link_leaves_the_program_in_doubt_and_the_relays_open(emulated, b
     with pytest.raises((InDoubtError, InstrumentError)):
         crossbar.pulse(cell_program(1))
     crossbar.close()
-    assert not emulated.matrix.closed
+    assert not emulated.rig.matrix.closed
     assert "could not be made safe" in caplog.text
 
 
@@ -201,11 +201,13 @@ def test_compliance_is_counted(bench_file):
     with EmulatedBench(load_bench(bench_file), any_port=True) as emulated:
         with open_on_bench(emulated.bench) as crossbar:
             receipt = crossbar.pulse(CellPulses(np.ones((4, 6), int)))
-        assert receipt.clipped == emulated.fixture.compliance_pulses > 0
+        assert receipt.clipped == emulated.rig.fixture.compliance_pulses > 0
 
 
 def test_another_matrix_on_the_tsp_link_is_refused(emulated):
-    emulated.smu.processor.attach(2, type(emulated.matrix)(emulated.fixture, serial="999").tree)
+    emulated.rig.smu.processor.attach(
+        2, type(emulated.rig.matrix)(emulated.rig.fixture, serial="999").tree
+    )
     with pytest.raises(InstrumentError, match="not the matrix 'matrix'"):
         open_on_bench(emulated.bench)
     assert not emulated.outputs_on

@@ -133,9 +133,9 @@ class Demo:
             "messages": self.messages,
             "pulses_sent": self.pulses_sent,
             "pulses_applied": self.emulated.pulses_applied,
-            "hot_switches": self.emulated.fixture.hot_switches,
+            "hot_switches": self.emulated.rig.hot_switches,
             "outputs_on": self.emulated.outputs_on,
-            "chip_seconds": self.emulated.fixture.clock.now,
+            "chip_seconds": self.emulated.clock.now,
             "calibration": self.calibration,
             "accuracy": self.accuracy,
         }

@@ -11,18 +11,15 @@ shortest pulse accepted here is 0.2 ms.
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationInfo, field_validator
 
 from .bench import Bench
 from .characteristics import Characteristics
 from .conditions import PulseConditions
 from .crossbar import Crossbar, log
 from .errors import (
-    ConfigError,
     InDoubtError,
     InstrumentError,
     LinkError,
@@ -33,43 +30,14 @@ from .keithley707b import Keithley707B
 from .keithley2600b import Keithley2600B
 from .limits import WearLedger
 from .pulses import PulseProgram, PulseRuns
-from .registry import instrument_driver
 from .tsp import number
-from .validation import Record, validate
-from .wiring import expand
+from .tsp_messages import numbers, program_messages, strings
+from .tsp_wiring import TspWiring, check_script_widths, check_wiring, wiring_of
 
-SHORTEST_PULSE = 200e-6
-"""Shortest pulse that a script times honestly, s."""
-
-_LINE_TRIPLES = 120
-_MESSAGE_BYTES = 16_000
 _READ_BLOCK = 4096
 _RELAY = 0.02  # generous time for one move of relays, s
 _NO_READING = 9e37  # the instrument answers 9.91e37 where there is no reading
 _VISIT = 0.005  # generous script time for one pulse or reading, s
-
-
-class TspWiring(Record):
-    """The ``wiring`` of a crossbar of kind ``tsp``.
-
-    Attributes:
-        source: name of the SMU, whose HI is wired to the rows' matrix row, LO to the columns'.
-        matrix: name of the switching matrix.
-        rows: crosspoints that connect the chip's rows to HI, in order.
-        columns: crosspoints that connect the chip's columns to LO.
-    """
-
-    source: str
-    matrix: str
-    rows: list[str]
-    columns: list[str]
-
-    @field_validator("rows", "columns", mode="before")
-    @classmethod
-    def _expand(cls, value: object, info: ValidationInfo) -> list[str]:
-        if not isinstance(value, str):
-            raise ValueError(f"write {info.field_name} as crosspoints, such as '1A01..1A12'")
-        return expand(value)
 
 
 class TspKind:
@@ -78,23 +46,7 @@ class TspKind:
     @staticmethod
     def check(bench: Bench, name: str) -> None:
         """Refuse wiring that cannot be; sends nothing."""
-        wiring = _wiring(bench, name)
-        shape = bench.config.crossbars[name].shape
-        key = f"crossbars.{name}.wiring"
-        for line, points, count in zip(
-            ("rows", "columns"), (wiring.rows, wiring.columns), shape, strict=True
-        ):
-            if len(points) != count:
-                problem = f"wires {len(points)} {line}, but the shape asks for {count}"
-                raise ConfigError(bench.path, f"{key}.{line}", problem)
-        shared = set(wiring.rows) & set(wiring.columns)
-        if shared:
-            problem = f"{min(shared)} is wired to a row and to a column: that shorts the cell"
-            raise ConfigError(bench.path, key, problem)
-        _check_instrument(bench, f"{key}.source", wiring.source, Keithley2600B)
-        _check_instrument(bench, f"{key}.matrix", wiring.matrix, Keithley707B)
-        _check_node(bench, wiring.matrix)
-        _check_widths(bench)
+        check_wiring(bench, name)
 
     @staticmethod
     def open(
@@ -107,7 +59,7 @@ class TspKind:
             WrongInstrumentError: one is not what the bench file says.
             ReportedError: one refuses its settings.
         """
-        wiring = _wiring(bench, name)
+        wiring = wiring_of(bench, name)
         smu = Keithley2600B.connect(bench, wiring.source)
         try:
             matrix = Keithley707B.connect(bench, wiring.matrix)
@@ -143,7 +95,7 @@ class TspCrossbar(Crossbar):
             name=f"{bench.config.name}#{name}",
         )
         self.smu, self.matrix = smu, matrix
-        self._prepare(_wiring(bench, name))
+        self._prepare(wiring_of(bench, name))
 
     @property
     def messages(self) -> int:
@@ -161,7 +113,7 @@ class TspCrossbar(Crossbar):
         self._link(node)
         self.smu.upload("ohmloop_crossbar", files(__package__).joinpath("crossbar.tsp").read_text())
         self.smu.transport.write(
-            f"ohmloop.rows = {_strings(wiring.rows)}\nohmloop.columns = {_strings(wiring.columns)}"
+            f"ohmloop.rows = {strings(wiring.rows)}\nohmloop.columns = {strings(wiring.columns)}"
         )
         self._configure(self.conditions)
         self.smu.check_errors()
@@ -211,7 +163,7 @@ class TspCrossbar(Crossbar):
             return np.empty((rows.size, columns.size))
         cell_time = self.reading.settle + self.reading.nplc * self._cycle + _VISIT + _RELAY
         size = 2 + 8 * cells + 1
-        text = f"ohmloop.read({_numbers(rows + 1)}, {_numbers(columns + 1)})"
+        text = f"ohmloop.read({numbers(rows + 1)}, {numbers(columns + 1)})"
         data = self.smu.transport.query_block(text, size, wait=cells * cell_time)
         errors = self.smu.transport.read_line()
         if not data.startswith(b"#0") or not _is_number(errors):
@@ -239,10 +191,10 @@ class TspCrossbar(Crossbar):
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:
         conditions = program.conditions or self.conditions
         if conditions != self._active:
-            _check_script_widths(conditions)
+            check_script_widths(conditions)
             self._configure(conditions)
         runs = program.runs
-        *parts, last = _messages(runs, self.shape[1], sequence)
+        *parts, last = program_messages(runs, self.shape[1], sequence)
         for part in parts:
             self.smu.transport.write(part)
         try:
@@ -312,92 +264,12 @@ class TspCrossbar(Crossbar):
         self.matrix.close()
 
 
-def _wiring(bench: Bench, name: str) -> TspWiring:
-    config = bench.config.crossbars[name]
-    return validate(TspWiring, config.wiring, bench.path, f"crossbars.{name}.wiring")
-
-
-def _check_instrument(bench: Bench, key: str, name: str, wanted: type[Any]) -> None:
-    known = bench.config.instruments
-    if name not in known:
-        raise ConfigError(bench.path, key, f"no instrument {name!r}; known are {', '.join(known)}")
-    driver = instrument_driver(known[name].driver, bench.path, key)
-    if not issubclass(driver, wanted):
-        raise ConfigError(
-            bench.path, key, f"{name!r} is a {known[name].driver}, which cannot be it"
-        )
-
-
-def _check_node(bench: Bench, matrix: str) -> None:
-    if bench.config.instruments[matrix].options.get("tsp_link_node") is None:
-        raise ConfigError(
-            bench.path,
-            f"instruments.{matrix}.options.tsp_link_node",
-            "is missing: the SMU's script moves the relays over TSP-Link",
-        )
-
-
-def _check_widths(bench: Bench) -> None:
-    try:
-        _check_script_widths(bench.conditions)
-    except ConfigError as error:
-        raise ConfigError(bench.path, "pulses", error.problem) from None
-
-
-def _check_script_widths(conditions: PulseConditions) -> None:
-    shortest = min(conditions.up.width, conditions.down.width)
-    if shortest < SHORTEST_PULSE:
-        raise ConfigError(
-            "pulses", "", f"a TSP script times no pulse shorter than 200 us, not {shortest:g} s"
-        )
-
-
 def _is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
         return False
     return True
-
-
-def _strings(points: list[str]) -> str:
-    return "{" + ", ".join(f'"{point}"' for point in points) + "}"
-
-
-def _numbers(values: NDArray[np.intp]) -> str:
-    return "{" + ",".join(map(str, values.tolist())) + "}"
-
-
-def _messages(runs: PulseRuns, columns: int, sequence: int) -> list[str]:
-    """The program as few messages, each of whole lines; the last one asks for the outcome."""
-    cells, counts = _snake(runs, columns)
-    triples = np.stack([cells // columns + 1, cells % columns + 1, counts], axis=1)
-    lines = [f"ohmloop.begin({sequence},{len(cells)},{runs.total_pulses})"]
-    for start in range(0, len(triples), _LINE_TRIPLES):
-        part = triples[start : start + _LINE_TRIPLES].ravel().tolist()
-        lines.append("ohmloop.add{" + ",".join(map(str, part)) + "}")
-    lines.append(f"ohmloop.run({sequence})")
-    return _pack(lines)
-
-
-def _pack(lines: list[str]) -> list[str]:
-    messages: list[list[str]] = [[]]
-    size = 0
-    for line in lines:
-        if messages[-1] and size + len(line) > _MESSAGE_BYTES:
-            messages.append([])
-            size = 0
-        messages[-1].append(line)
-        size += len(line) + 1
-    return ["\n".join(message) for message in messages]
-
-
-def _snake(runs: PulseRuns, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Runs in the order that moves fewest relays: along one row, back along the next."""
-    row, column = runs.cells // columns, runs.cells % columns
-    along = np.where(row % 2 == 0, column, columns - 1 - column)
-    order = np.lexsort((np.arange(row.size), along, row))
-    return runs.cells[order], runs.counts[order]
 
 
 def _quietly_off(*instruments: Keithley2600B | Keithley707B) -> None:

@@ -32,7 +32,7 @@ def test_a_port_in_use_is_a_clear_error(emulated):
 
 def test_the_same_seed_makes_the_same_chip(bench_file):
     benches = [EmulatedBench(load_bench(bench_file), any_port=True) for _ in range(2)]
-    one, two = (bench.fixture.cells.conductance for bench in benches)
+    one, two = (bench.cells.conductance for bench in benches)
     assert (one == two).all()
     for bench in benches:
         bench.close()

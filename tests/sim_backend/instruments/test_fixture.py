@@ -5,21 +5,21 @@ import pytest
 
 
 def smu(emulated, *lines: str) -> str:
-    return b"".join(emulated.smu.processor.line(line) for line in lines).decode()
+    return b"".join(emulated.rig.smu.processor.line(line) for line in lines).decode()
 
 
 def close(emulated, points: str) -> None:
-    emulated.matrix.processor.line(f'channel.exclusiveclose("{points}")')
+    emulated.rig.matrix.processor.line(f'channel.exclusiveclose("{points}")')
 
 
 PULSE = "smua.source.levelv = 1.5 delay(0.001) smua.source.levelv = 0 delay(0.001)"
 
 
 def test_a_pulse_reaches_the_cell_that_the_matrix_selects(emulated):
-    before = emulated.fixture.cells.conductance
+    before = emulated.cells.conductance
     close(emulated, "1A02,1H05")
     smu(emulated, "smua.source.output = 1", PULSE)
-    moved = np.argwhere(emulated.fixture.cells.conductance != before)
+    moved = np.argwhere(emulated.cells.conductance != before)
     assert moved.tolist() == [[1, 4]]
     assert emulated.pulses_applied == 1
 
@@ -58,11 +58,11 @@ def test_at_the_current_limit_the_cell_sees_less(emulated):
     assert float(smu(emulated, "print(smua.measure.i())")) == pytest.approx(1e-6, rel=0.05)
     smu(emulated, "delay(0.001) smua.source.levelv = 0")
     assert emulated.pulses_applied == 0  # too weak to switch
-    assert emulated.fixture.compliance_pulses == 1
+    assert emulated.rig.fixture.compliance_pulses == 1
 
 
 def test_a_longer_pulse_goes_further(emulated):
-    cells = emulated.fixture.cells
+    cells = emulated.cells
     close(emulated, "1A01,1H01")
     start = cells.conductance[0, 0]
     smu(emulated, "smua.source.output = 1", PULSE.replace("delay(0.001)", "delay(0.003)", 1))

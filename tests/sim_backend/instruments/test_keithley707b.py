@@ -2,7 +2,7 @@ from __future__ import annotations
 
 
 def say(emulated, *lines: str) -> str:
-    return b"".join(emulated.matrix.processor.line(line) for line in lines).decode()
+    return b"".join(emulated.rig.matrix.processor.line(line) for line in lines).decode()
 
 
 def test_closing_adds_and_exclusive_closing_replaces(emulated):
@@ -26,20 +26,20 @@ def test_slots_ranges_and_states(emulated):
 def test_nothing_moves_on_an_error_in_a_list(emulated):
     say(emulated, 'channel.close("1A01")', 'channel.close("1A02,7A01")')
     say(emulated, 'channel.close("allslots")', 'channel.open("1A13")')
-    assert list(emulated.matrix.closed) == ["1A01"]
-    assert len(emulated.matrix.processor.errors.entries) == 3
+    assert list(emulated.rig.matrix.closed) == ["1A01"]
+    assert len(emulated.rig.matrix.processor.errors.entries) == 3
 
 
 def test_forbidden_channels_open_and_stay_open(emulated):
     say(emulated, 'channel.close("1A01")', 'channel.setforbidden("1A01")')
     say(emulated, 'channel.close("1A01,1A02")')
-    assert not emulated.matrix.closed
+    assert not emulated.rig.matrix.closed
     say(emulated, 'channel.clearforbidden("1A01")', 'channel.close("1A01")')
-    assert list(emulated.matrix.closed) == ["1A01"]
+    assert list(emulated.rig.matrix.closed) == ["1A01"]
 
 
 def test_relays_take_time_and_are_counted(emulated):
-    clock = emulated.fixture.clock
+    clock = emulated.clock
     say(emulated, 'channel.close("1A01")')
     assert clock.now == 4e-3
     say(emulated, 'channel.close("1A01")')
@@ -50,8 +50,8 @@ def test_relays_take_time_and_are_counted(emulated):
 
 
 def test_moving_relays_under_voltage_is_recorded(emulated):
-    smu = emulated.smu.processor
+    smu = emulated.rig.smu.processor
     say(emulated, 'channel.close("1A01,1H01")')
     smu.line("smua.source.levelv = 0.1 smua.source.output = 1")
     say(emulated, 'channel.open("allslots")')
-    assert emulated.fixture.hot_switches == 1
+    assert emulated.rig.fixture.hot_switches == 1

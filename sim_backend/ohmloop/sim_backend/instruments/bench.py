@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,19 +11,18 @@ import numpy as np
 from pydantic import Field
 
 from ohmloop.drivers import Bench, ConfigError
-from ohmloop.drivers.tsp_crossbar import TspWiring
+from ohmloop.drivers.registry import lookup
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.population import PopulationSpec, sample
-from ohmloop.sim_backend.pulse_strength import PulseStrength
 
-from .fixture import Fixture
-from .keithley707b import EmulatedKeithley707B
-from .keithley2600b import EmulatedKeithley2600B
-from .server import LineServer
+from .rig import EMULATIONS, Chip, Server
 
-_RESOURCE = re.compile(r"TCPIP\d*::(.+)::(\d+)::SOCKET", re.IGNORECASE)
+_RESOURCE = re.compile(
+    r"(?:TCPIP\d*::(?P<host>.+)::(?P<port>\d+)::SOCKET|socket://(?P<host2>[^:]+):(?P<port2>\d+))",
+    re.IGNORECASE,
+)
 
 
 class EmulationConfig(Record):
@@ -44,6 +42,13 @@ class EmulationConfig(Record):
 class EmulatedBench:
     """Runs until closed; a context manager.
 
+    Attributes:
+        bench: the bench file, with the resources that are served.
+        rig: the instruments and their wiring.
+        cells: the chip.
+        clock: the bench's time.
+        servers: by instrument name.
+
     Args:
         bench: the bench file; its resources must be loopback sockets.
         any_port: take free ports instead of those in the file; ``bench`` then says which.
@@ -53,18 +58,16 @@ class EmulatedBench:
     """
 
     def __init__(self, bench: Bench, any_port: bool = False) -> None:
-        self.servers: dict[str, LineServer] = {}
+        self.servers: dict[str, Server] = {}
         config = bench.config.emulation or {}
         self.config = validate(EmulationConfig, config, bench.path, "emulation")
-        self._file = bench
-        crossbar = bench.crossbar_name()
-        section = bench.config.crossbars[crossbar]
-        key = f"crossbars.{crossbar}"
-        if section.kind != "tsp":
-            raise ConfigError(bench.path, f"{key}.kind", f"no emulator for {section.kind!r}")
-        self._wiring = validate(TspWiring, section.wiring, bench.path, f"{key}.wiring")
-        self.fixture = self._make_fixture(section.shape)
-        self.smu, self.matrix = self._make_instruments()
+        self._file, self.clock = bench, VirtualClock()
+        name = bench.crossbar_name()
+        shape = bench.config.crossbars[name].shape
+        population = sample(self.config.chip, shape, np.random.default_rng(self.config.seed))
+        self.cells = CellArray(population, self.config.seed)
+        chip = Chip(self.cells, self.clock, bench, name, self.config.models)
+        self.rig = self._make_rig(chip)
         try:
             self._start(any_port)
         except BaseException:
@@ -75,12 +78,12 @@ class EmulatedBench:
     @property
     def pulses_applied(self) -> int:
         """Pulses that reached the chip, counted by the chip."""
-        return self.fixture.pulses_applied
+        return self.cells.pulses_applied
 
     @property
     def outputs_on(self) -> bool:
         """Whether any source is on."""
-        return any(channel.on for channel in self.smu.channels.values())
+        return bool(self.rig.outputs_on)
 
     def close(self) -> None:
         """Stop all servers."""
@@ -98,40 +101,20 @@ class EmulatedBench:
     ) -> None:
         self.close()
 
-    def _make_fixture(self, shape: tuple[int, int]) -> Fixture:
-        population = sample(self.config.chip, shape, np.random.default_rng(self.config.seed))
-        return Fixture(
-            CellArray(population, self.config.seed),
-            PulseStrength(self._file.conditions),
-            {point: row for row, point in enumerate(self._wiring.rows)},
-            {point: column for column, point in enumerate(self._wiring.columns)},
-            VirtualClock(),
-        )
-
-    def _make_instruments(self) -> tuple[EmulatedKeithley2600B, EmulatedKeithley707B]:
-        options = self._options(self._wiring.source)
-        node = int(self._options(self._wiring.matrix)["tsp_link_node"])
-        smu = EmulatedKeithley2600B(
-            self.fixture,
-            channel=options.get("channel", "a"),
-            model=self.config.models.get(self._wiring.source, "2636B"),
-        )
-        matrix = EmulatedKeithley707B(
-            self.fixture, node, model=self.config.models.get(self._wiring.matrix, "707B")
-        )
-        matrix.link_to(smu.processor, node)
-        return smu, matrix
-
-    def _options(self, name: str) -> Mapping[str, Any]:
-        return self._file.config.instruments[name].options
+    def _make_rig(self, chip: Chip) -> Any:
+        kind = chip.bench.config.crossbars[chip.crossbar].kind
+        try:
+            make = lookup(EMULATIONS, "emulations", kind)
+        except KeyError:
+            key = f"crossbars.{chip.crossbar}.kind"
+            raise ConfigError(chip.bench.path, key, f"no emulator for {kind!r}") from None
+        return make(chip)
 
     def _start(self, any_port: bool) -> None:
-        for name, device in ((self._wiring.source, self.smu), (self._wiring.matrix, self.matrix)):
+        for name, device in self.rig.devices.items():
             host, port = self._address(name)
             try:
-                self.servers[name] = LineServer(
-                    name, device.processor, 0 if any_port else port, device.describe, host
-                )
+                self.servers[name] = device.serve(name, host, 0 if any_port else port)
             except OSError as error:
                 raise ConfigError(
                     self._file.path,
@@ -144,14 +127,18 @@ class EmulatedBench:
         match = _RESOURCE.fullmatch(resource)
         key = f"instruments.{name}.resource"
         if not match:
-            problem = f"{resource!r} cannot be emulated; write TCPIP0::127.0.0.1::PORT::SOCKET"
+            problem = (
+                f"{resource!r} cannot be emulated; write TCPIP0::127.0.0.1::PORT::SOCKET,"
+                " or socket://127.0.0.1:PORT for a serial line"
+            )
             raise ConfigError(self._file.path, key, problem)
-        host = "127.0.0.1" if match[1].lower() == "localhost" else match[1]
+        given = match["host"] or match["host2"]
+        host = "127.0.0.1" if given.lower() == "localhost" else given
         try:
             loopback = ipaddress.ip_address(host).is_loopback
         except ValueError:
             loopback = False
         if not loopback:
-            problem = f"emulated instruments serve loopback addresses only, not {match[1]}"
+            problem = f"emulated instruments serve loopback addresses only, not {given}"
             raise ConfigError(self._file.path, key, problem)
-        return host, int(match[2])
+        return host, int(match["port"] or match["port2"])

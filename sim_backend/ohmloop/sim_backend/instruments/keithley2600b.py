@@ -11,6 +11,7 @@ from typing import Any
 from ohmloop.sim_backend.clock import VirtualClock
 
 from .fixture import Fixture
+from .server import LineServer
 from .tree import Attribute, Computed, Tree
 from .tsp import NOT_A_READING, TspProcessor
 
@@ -187,6 +188,15 @@ class EmulatedKeithley2600B:
         """Both channels back to power-on state."""
         for channel in self.channels.values():
             channel.reset()
+
+    @property
+    def identity(self) -> str:
+        """Reply to ``*IDN?``."""
+        return self.processor.identity
+
+    def serve(self, name: str, host: str, port: int) -> LineServer:
+        """Serve on a socket."""
+        return LineServer(name, self.processor, port, self.describe, host)
 
     def describe(self) -> str:
         """State in words, for who watches the emulator."""

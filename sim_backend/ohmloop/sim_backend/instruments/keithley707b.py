@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from .fixture import Fixture
+from .server import LineServer
 from .tree import Attribute, Tree
 from .tsp import TspProcessor
 
@@ -69,6 +70,15 @@ class EmulatedKeithley707B:
         self._delays.clear()
         self._move(())
         self.tree.reset()
+
+    @property
+    def identity(self) -> str:
+        """Reply to ``*IDN?``."""
+        return self.processor.identity
+
+    def serve(self, name: str, host: str, port: int) -> LineServer:
+        """Serve on a socket."""
+        return LineServer(name, self.processor, port, self.describe, host)
 
     def describe(self) -> str:
         """State in words."""

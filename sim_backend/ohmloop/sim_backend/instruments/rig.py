@@ -1,0 +1,88 @@
+"""What an emulated bench is made of: a rig of instruments around one chip.
+
+A kind of crossbar is emulated by a function ``(chip) -> Rig``, found by the kind's name in
+``EMULATIONS`` or under the entry-point group ``ohmloop.emulations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ohmloop.drivers import Bench
+from ohmloop.sim_backend.cell_array import CellArray
+from ohmloop.sim_backend.clock import VirtualClock
+
+EMULATIONS: Mapping[str, str] = {
+    "tsp": "ohmloop.sim_backend.instruments.tsp_rig:TspRig",
+}
+"""Bench file ``kind`` -> what emulates it."""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """The chip to put behind the instruments, and what the bench file says of it.
+
+    Attributes:
+        cells: its cells.
+        clock: the bench's time.
+        bench: the bench file.
+        crossbar: which crossbar of it.
+        models: model that an instrument is to identify as, by instrument name.
+    """
+
+    cells: CellArray
+    clock: VirtualClock
+    bench: Bench
+    crossbar: str
+    models: Mapping[str, str]
+
+    def options(self, instrument: str) -> Mapping[str, Any]:
+        """Options of an instrument in the bench file."""
+        return self.bench.config.instruments[instrument].options
+
+
+class Server(Protocol):
+    """An instrument that is being served."""
+
+    port: int
+    bytes_received: int
+
+    @property
+    def resource(self) -> str:
+        """Where a driver reaches it."""
+
+    def close(self) -> None:
+        """Hang up and stop."""
+
+
+class Device(Protocol):
+    """An emulated instrument."""
+
+    @property
+    def identity(self) -> str:
+        """How it answers when asked who it is."""
+
+    def serve(self, name: str, host: str, port: int) -> Server:
+        """Start serving at a loopback address; port 0 takes a free one. Raises OSError."""
+
+    def describe(self) -> str:
+        """State in words, for who watches."""
+
+
+class Rig(Protocol):
+    """Instruments around a chip."""
+
+    devices: Mapping[str, Device]
+
+    @property
+    def outputs_on(self) -> bool:
+        """Whether any source is on."""
+
+    @property
+    def hot_switches(self) -> int:
+        """How often relays moved under voltage."""
+
+
+MakeRig = Callable[[Chip], Rig]
