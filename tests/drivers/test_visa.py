@@ -99,6 +99,8 @@ def test_resync_throws_late_replies_away(serve):
     with pytest.raises(LinkError):
         link.query("slow?")
     time.sleep(0.2)
+    with pytest.raises(LinkError, match="an earlier reply is still owed"):
+        link.query("next?")
     assert link.resync("mark", "marker-1") == ["late", "marker-1"]
     assert link.query("next?") == "fresh"
     link.close()

@@ -22,7 +22,11 @@ class Traffic:
 
 
 class Transport(Protocol):
-    """A message link to one instrument. All methods raise ``LinkError`` when it fails."""
+    """A message link to one instrument. All methods raise ``LinkError`` when it fails.
+
+    After a reply that did not come, queries are refused until ``resync``: a late reply is never
+    taken for the next answer.
+    """
 
     resource: str
     traffic: Traffic

@@ -51,6 +51,7 @@ class VisaTransport:
         self.name, self.resource, self.traffic = name, resource, Traffic()
         self._timeout = timeout
         self._lock = threading.RLock()
+        self._in_step = True
         self._visa = self._open(backend)
         self._visa.timeout = round(timeout * 1e3)
         self._visa.read_termination = "\n"
@@ -70,13 +71,13 @@ class VisaTransport:
 
     def query(self, text: str, wait: float = 0.0) -> str:
         """Send one message, return one line without its line feed."""
-        with self._lock:
+        with self._lock, self._reply_expected():
             self.write(text)
-            return self.read_line(wait)
+            return self._line(wait)
 
     def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
         """Send one message, return ``count`` bytes; line feeds among them are data."""
-        with self._lock:
+        with self._lock, self._reply_expected():
             self.write(text)
             self._await(wait)
             with self._failures("reading"):
@@ -86,12 +87,8 @@ class VisaTransport:
 
     def read_line(self, wait: float = 0.0) -> str:
         """Another line of the reply."""
-        with self._lock:
-            self._await(wait)
-            with self._failures("reading"):
-                data = self._visa.read_raw()
-            self.traffic.bytes_received += len(data)
-            return data.decode("ascii", errors="replace").rstrip("\r\n")
+        with self._lock, self._reply_expected():
+            return self._line(wait)
 
     def resync(self, text: str, marker: str) -> list[str]:
         """Send ``text`` and read lines until one holds ``marker``; returns the lines before it."""
@@ -100,8 +97,9 @@ class VisaTransport:
             lines: list[str] = []
             deadline = time.monotonic() + self._timeout
             while time.monotonic() < deadline:
-                line = self.read_line()
+                line = self._line(0.0)
                 if marker in line:
+                    self._in_step = True
                     return [*lines, line]
                 lines.append(line)
         raise LinkError(self.name, self.resource, "does not come back in step; power-cycle it")
@@ -110,6 +108,22 @@ class VisaTransport:
         """Close the session."""
         with self._lock:
             self._visa.close()
+
+    def _line(self, wait: float) -> str:
+        self._await(wait)
+        with self._failures("reading"):
+            data = self._visa.read_raw()
+        self.traffic.bytes_received += len(data)
+        return data.decode("ascii", errors="replace").rstrip("\r\n")
+
+    @contextmanager
+    def _reply_expected(self) -> Iterator[None]:
+        """A reply that did not come may come late, and must not be taken for the next one."""
+        if not self._in_step:
+            raise self._error("an earlier reply is still owed; resynchronise before asking again")
+        self._in_step = False
+        yield
+        self._in_step = True
 
     def _open(self, backend: str) -> MessageBasedResource:
         try:
