@@ -4,7 +4,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from ohmloop.drivers import BadInputError, CellPulses, InDoubtError, PulseProgram, SqliteJournal
+from ohmloop.drivers import BadInputError, CellPulses, InDoubtError, ProgramError, SqliteJournal
 
 PROGRAM = CellPulses(np.array([[1, -2, 0], [0, 0, 4]]))
 
@@ -74,11 +74,23 @@ def test_program_left_intended_counts_as_in_doubt_after_reopening(tmp_path):
     again.close()
 
 
-def test_program_can_be_read_back_for_replay(journal):
-    journal.intend("chip", PROGRAM)
-    with closing(sqlite3.connect(journal.path)) as db:
-        (data,) = db.execute("select program from programs").fetchone()
-    assert PulseProgram.from_bytes(data) == PROGRAM
+def test_the_stored_program_can_be_repeated(journal, recording):
+    crossbar = recording()
+    crossbar.journal = journal
+    crossbar.pulse(PROGRAM)
+    assert journal.program(1) == PROGRAM
+    with pytest.raises(BadInputError, match="no entry 2"):
+        journal.program(2)
+
+
+def test_a_damaged_entry_is_a_clear_error(journal, recording):
+    crossbar = recording()
+    crossbar.journal = journal
+    crossbar.pulse(PROGRAM)
+    with closing(sqlite3.connect(journal.path)) as db, db:
+        db.execute("update programs set program = x'00ff'")
+    with pytest.raises(ProgramError, match="entry 1 is damaged"):
+        journal.program(1)
 
 
 def test_entries_are_numbered_and_updated_by_number(journal):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def calibrate(name: str, output: Path, screen: Screen, seed: int) -> dict[str, Any]:
     """Calibrate the crossbar called ``name`` and write ``output`` and its report.
 
-    Raw data is in ``OUTPUT.raw.nc`` from the first step on; it is removed once the calibration
-    file, which holds it too, is written.
+    Raw data goes to ``OUTPUT.raw.nc`` after every phase and on any interruption, before anything
+    is fitted; it is removed once the calibration file, which holds it too, is written.
 
     Raises:
         BadInputError: the output cannot be written, or the bench file is wrong.
@@ -41,7 +41,7 @@ def calibrate(name: str, output: Path, screen: Screen, seed: int) -> dict[str, A
 
 
 def calibrate_chip(chip: Crossbar, raw: Path, seed: int, progress: Report | None) -> xr.Dataset:
-    """Measure and fit an open crossbar; raw data goes to ``raw`` as it is measured."""
+    """Measure and fit an open crossbar; raw data goes to ``raw`` phase by phase."""
     from ohmloop.calibration import CalibrationPlan, calibrate, keep_in
 
     return calibrate(

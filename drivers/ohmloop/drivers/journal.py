@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import zlib
 from pathlib import Path
 from typing import Protocol
 
-from .errors import BadInputError, InDoubtError
+from .errors import BadInputError, InDoubtError, ProgramError
 from .pulses import PulseProgram
 
 _SCHEMA = """
@@ -64,7 +65,9 @@ class SqliteJournal:
 
     def intend(self, crossbar: str, program: PulseProgram) -> int:
         """Write the whole program, state ``intended``."""
-        row = (crossbar, program.digest, program.to_bytes(), program.total_pulses, time.time())
+        # Trains are mostly empty slots: compressed, a run's journal is a fraction of the size.
+        stored = zlib.compress(program.to_bytes(), 1)
+        row = (crossbar, program.digest, stored, program.total_pulses, time.time())
         cursor = self._db.execute(
             "insert into programs (crossbar, digest, program, pulses, state, time)"
             " values (?, ?, ?, ?, 'intended', ?)",
@@ -96,6 +99,22 @@ class SqliteJournal:
             "in_doubt": counts.get("in doubt", 0) + counts.get("intended", 0),
             "pulses_applied": int(pulses.fetchone()[0]),
         }
+
+    def program(self, entry: int) -> PulseProgram:
+        """The program of an entry, to look at or to repeat.
+
+        Raises:
+            BadInputError: there is no such entry.
+            ProgramError: it is damaged.
+        """
+        found = self._db.execute("select program from programs where entry = ?", (entry,))
+        row = found.fetchone()
+        if row is None:
+            raise BadInputError(f"{self.path}: no entry {entry}")
+        try:
+            return PulseProgram.from_bytes(zlib.decompress(row[0]))
+        except zlib.error as error:
+            raise ProgramError(f"{self.path}: entry {entry} is damaged: {error}") from error
 
     def close(self) -> None:
         """Close the file."""
