@@ -117,3 +117,75 @@ def test_nagle_is_off(serve):
     assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     link.write("x")
     link.close()
+
+
+def echo(client: socket.socket) -> None:
+    rest = b""
+    while data := client.recv(1 << 16):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            if line.endswith(b"?"):
+                client.sendall(line + b"\n")
+
+
+def test_four_threads_share_a_link_and_no_reply_is_swapped(serve):
+    # The default stacks swap 26 to 70 % of the replies here without an exception.
+    link = VisaTransport("meter", serve(echo), timeout=5)
+    wrong: list[str] = []
+
+    def ask(thread: int) -> None:
+        for number in range(400):
+            question = f"{thread}-{number}?"
+            answer = link.query(question)
+            if answer != question:
+                wrong.append(f"{question} got {answer}")
+
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert link.traffic.messages == 1600
+    link.close()
+
+
+def test_a_reply_nobody_asked_for_is_not_taken_for_the_next_answer(serve):
+    def twice(client: socket.socket) -> None:
+        client.recv(100)
+        client.sendall(b"first\nfirst\n")
+        client.recv(100)
+        client.sendall(b"second\n")
+
+    link = VisaTransport("meter", serve(twice), timeout=2)
+    assert link.query("one?") == "first"
+    time.sleep(0.05)
+    assert link.query("two?") == "second"
+    link.close()
+
+
+def test_a_link_is_opened_anew_after_it_broke():
+    listener = socket.create_server(("127.0.0.1", 0))
+    clients: list[socket.socket] = []
+
+    def serve_two() -> None:
+        for answer in (b"", b"back\n"):
+            client, _ = listener.accept()
+            clients.append(client)
+            client.recv(100)
+            client.sendall(answer)
+            if not answer:
+                client.close()
+
+    thread = threading.Thread(target=serve_two, daemon=True)
+    thread.start()
+    link = VisaTransport("meter", f"TCPIP0::127.0.0.1::{listener.getsockname()[1]}::SOCKET")
+    with pytest.raises(LinkError):
+        link.query("there?")
+    link.reopen()
+    assert link.resync("there?", "back") == ["back"]
+    thread.join(timeout=5)
+    listener.close()
+    for client in clients:
+        client.close()
+    link.close()

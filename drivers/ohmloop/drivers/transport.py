@@ -43,7 +43,10 @@ class Transport(Protocol):
     def read_line(self, wait: float = 0.0) -> str:
         """Another line of the reply to the last message."""
 
-    def resync(self, text: str, marker: str) -> list[str]:
+    def reopen(self) -> None:
+        """Close the link and open it anew, with growing pauses; raises when nobody answers."""
+
+    def resync(self, text: str, marker: str, wait: float = 0.0) -> list[str]:
         """Throw away what is on its way: send ``text``, read until the line ``marker``.
 
         Returns the lines between.

@@ -81,6 +81,19 @@ class TspInstrument(Instrument):
         marker = f"ohmloop-{token_hex(4)}"
         self.transport.resync(f'\nabort\n{then}\nprint("{marker}")', marker)
 
+    def come_back(self, busy: float = 0.0) -> None:
+        """After a broken link: open it anew and throw away what is still on its way.
+
+        Stops nothing: a script that runs goes on, for ``busy`` seconds at most, and the instrument
+        answers when it is done.
+
+        Raises:
+            LinkError: it does not come back.
+        """
+        self.transport.reopen()
+        marker = f"ohmloop-{token_hex(4)}"
+        self.transport.resync(f'\nprint("{marker}")', marker, busy)
+
     def _next_error(self) -> tuple[int, str]:
         fields = self.transport.query("print(errorqueue.next())").split("\t")
         return int(float(fields[0])), fields[1] if len(fields) > 1 else ""

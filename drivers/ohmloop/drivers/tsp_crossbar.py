@@ -10,6 +10,7 @@ shortest pulse accepted here is 0.2 ms.
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -35,6 +36,9 @@ from .tsp_messages import numbers, program_messages, strings
 from .tsp_wiring import TspWiring, check_script_widths, check_wiring, wiring_of
 
 _READ_BLOCK = 4096
+_ATTEMPTS = 3  # to come back after a broken link
+_STATUS = 'if ohmloop then ohmloop.status() else print("gone") end'
+_REPLY = re.compile(r"\d+,[a-z]+,\d+,\d+,\d+")
 _RELAY = 0.02  # generous time for one move of relays, s
 _NO_READING = 9e37  # the instrument answers 9.91e37 where there is no reading
 _VISIT = 0.005  # generous script time for one pulse or reading, s
@@ -115,7 +119,8 @@ class TspCrossbar(Crossbar):
         self.smu.transport.write(
             f"ohmloop.rows = {strings(wiring.rows)}\nohmloop.columns = {strings(wiring.columns)}"
         )
-        self._configure(self.conditions)
+        self.smu.transport.write("\n".join(self._configuration(self.conditions)))
+        self._active = self.conditions
         self.smu.check_errors()
 
     def _link(self, node: int) -> None:
@@ -132,8 +137,7 @@ class TspCrossbar(Crossbar):
                 " tsp_link_node",
             )
 
-    def _configure(self, c: PulseConditions) -> None:
-        self._active = c
+    def _configuration(self, c: PulseConditions) -> list[str]:
         values = {
             "up": c.up.amplitude,
             "down": c.down.amplitude,
@@ -145,9 +149,7 @@ class TspCrossbar(Crossbar):
         }
         fields = ", ".join(f"{key} = {number(value)}" for key, value in values.items())
         matrix = f"node[{self.matrix.options.tsp_link_node}].channel"
-        self.smu.transport.write(
-            f"ohmloop.configure{{smu = {self.smu.channel}, matrix = {matrix}, {fields}}}"
-        )
+        return [f"ohmloop.configure{{smu = {self.smu.channel}, matrix = {matrix}, {fields}}}"]
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         per_block = max(1, _READ_BLOCK // max(1, columns.size))
@@ -162,18 +164,29 @@ class TspCrossbar(Crossbar):
         if not cells:
             return np.empty((rows.size, columns.size))
         cell_time = self.reading.settle + self.reading.nplc * self._cycle + _VISIT + _RELAY
-        size = 2 + 8 * cells + 1
         text = f"ohmloop.read({numbers(rows + 1)}, {numbers(columns + 1)})"
-        data = self.smu.transport.query_block(text, size, wait=cells * cell_time)
-        errors = self.smu.transport.read_line()
-        if not data.startswith(b"#0") or not _is_number(errors):
-            raise LinkError(self.smu.name, self.smu.transport.resource, "garbled reply to a read")
-        if float(errors):
+        wait = cells * cell_time
+        try:
+            block, errors = self._ask_block(text, cells, wait)
+        except LinkError:
+            # A read may be repeated: it moves no cell.
+            self.smu.come_back(wait)
+            block, errors = self._ask_block(text, cells, wait)
+        if errors:
             self.smu.check_errors()
-        current = np.frombuffer(data[2:-1], "<f8").reshape(rows.size, columns.size).copy()
+        current = block.reshape(rows.size, columns.size)
         current[1::2] = current[1::2, ::-1]
         self._refuse_overflow(current, rows, columns)
         return current / self.reading.voltage
+
+    def _ask_block(self, text: str, cells: int, wait: float) -> tuple[NDArray[np.float64], int]:
+        """Currents of a block in the order they were measured, A, and errors queued."""
+        data = self.smu.transport.query_block(text, 2 + 8 * cells + 1, wait)
+        errors, _, total = self.smu.transport.read_line().partition(",")
+        current = np.frombuffer(data[2:-1], "<f8").copy()
+        if not data.startswith(b"#0") or not errors.isdecimal() or not _sums_to(current, total):
+            raise LinkError(self.smu.name, self.smu.transport.resource, "garbled reply to a read")
+        return current, int(errors)
 
     def _refuse_overflow(
         self, current: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]
@@ -190,48 +203,64 @@ class TspCrossbar(Crossbar):
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:
         conditions = program.conditions or self.conditions
-        if conditions != self._active:
-            check_script_widths(conditions)
-            self._configure(conditions)
+        check_script_widths(conditions)
         runs = program.runs
-        *parts, last = program_messages(runs, self.shape[1], sequence)
-        for part in parts:
-            self.smu.transport.write(part)
+        lines = [] if conditions == self._active else self._configuration(conditions)
+        messages = program_messages(runs, self.shape[1], sequence, lines)
+        wait = runs.cells.size * _RELAY + runs.total_pulses * (conditions.slot + _VISIT)
         try:
-            reply = self.smu.transport.query(last, wait=self._time(runs, conditions))
+            reply = self._send(messages, wait)
         except LinkError as error:
-            reply = self._ask_after(sequence, error)
+            reply = self._after_break(messages, sequence, wait, error)
+        self._active = conditions
         return self._settle(reply, runs, sequence)
 
-    def _time(self, runs: PulseRuns, c: PulseConditions) -> float:
-        return runs.cells.size * _RELAY + runs.total_pulses * (c.slot + _VISIT)
+    def _send(self, messages: list[str], wait: float) -> str:
+        *parts, last = messages
+        for part in parts:
+            self.smu.transport.write(part)
+        reply = self.smu.transport.query(last, wait)
+        if not _REPLY.fullmatch(reply):
+            raise LinkError(
+                self.smu.name, self.smu.transport.resource, f"garbled reply {reply!r} to a program"
+            )
+        return reply
 
-    def _ask_after(self, sequence: int, error: LinkError) -> str:
-        """After a lost reply: stop, come back in step, and ask how far the program got."""
-        try:
-            self.smu.make_safe()
-            return self.smu.transport.query("ohmloop.status()")
-        except InstrumentError:
-            raise InDoubtError(
-                self.smu.name,
-                self.smu.transport.resource,
-                f"{error.problem}; how far program {sequence} got is unknown:"
-                " read the crossbar again before going on",
-                None,
-            ) from error
+    def _after_break(
+        self, messages: list[str], sequence: int, wait: float, error: LinkError
+    ) -> str:
+        """Come back, ask, then take the outcome or send again: never twice what was run.
+
+        The instrument answers only when its script is at rest. A program that it does not know, or
+        is still receiving, was not run; one that it knows is not sent again.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                self.smu.come_back(wait)
+                status = self.smu.transport.query(_STATUS, wait)
+                if status == "gone":
+                    break  # reset or power-cycled: nobody knows
+                if not _REPLY.fullmatch(status):
+                    continue
+                known, state = status.split(",")[:2]
+                if known == str(sequence) and state != "receiving":
+                    return status
+                return self._send(messages, wait)
+            except LinkError as again:
+                error = again
+        raise InDoubtError(
+            self.smu.name,
+            self.smu.transport.resource,
+            f"{error.problem}; how far program {sequence} got is unknown:"
+            " read the crossbar again before going on",
+            None,
+        ) from error
 
     def _settle(self, reply: str, runs: PulseRuns, sequence: int) -> tuple[int, int]:
-        fields = reply.strip().split(",")
-        if len(fields) != 5 or fields[0] != str(sequence):
-            raise InDoubtError(
-                self.smu.name,
-                self.smu.transport.resource,
-                f"answers {reply!r} to program {sequence}",
-                None,
-            )
+        fields = reply.split(",")
         state, applied, clipped, errors = fields[1], *map(int, fields[2:])
         problem = self._reported() if errors else None
-        if problem or state != "done" or applied != runs.total_pulses:
+        if fields[0] != str(sequence) or problem or state != "done" or applied != runs.total_pulses:
             raise InDoubtError(
                 self.smu.name,
                 self.smu.transport.resource,
@@ -264,12 +293,12 @@ class TspCrossbar(Crossbar):
         self.matrix.close()
 
 
-def _is_number(text: str) -> bool:
+def _sums_to(current: NDArray[np.float64], total: str) -> bool:
+    """Whether the instrument's sum, added up in its order, is that of what arrived."""
     try:
-        float(text)
+        return bool(np.add.accumulate(current)[-1] == float(total))
     except ValueError:
         return False
-    return True
 
 
 def _quietly_off(*instruments: Keithley2600B | Keithley707B) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,20 @@ def numbers(values: NDArray[np.intp]) -> str:
     return "{" + ",".join(map(str, values.tolist())) + "}"
 
 
-def program_messages(runs: PulseRuns, columns: int, sequence: int) -> list[str]:
-    """The program as few messages, each of whole lines; the last one asks for the outcome."""
+def program_messages(
+    runs: PulseRuns, columns: int, sequence: int, first: Sequence[str] = ()
+) -> list[str]:
+    """The program as few messages, each of whole lines; the last one asks for the outcome.
+
+    Args:
+        runs: the lowered program.
+        columns: of the crossbar.
+        sequence: the program's number.
+        first: lines to send before it.
+    """
     cells, counts = _snake(runs, columns)
     triples = np.stack([cells // columns + 1, cells % columns + 1, counts], axis=1)
-    lines = [f"ohmloop.begin({sequence},{len(cells)},{runs.total_pulses})"]
+    lines = [*first, f"ohmloop.begin({sequence},{len(cells)},{runs.total_pulses})"]
     for start in range(0, len(triples), _LINE_TRIPLES):
         part = triples[start : start + _LINE_TRIPLES].ravel().tolist()
         lines.append("ohmloop.add{" + ",".join(map(str, part)) + "}")

@@ -7,6 +7,7 @@ sequence); a peer that closed is noticed at once instead of after the time-out.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import signal
 import socket
@@ -25,6 +26,7 @@ from .transport import Traffic
 
 _SLICE = 0.25  # longest wait before looking whether the peer is still there, s
 _CHUNK = 1 << 16
+_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # before each attempt to open a broken link, s
 
 
 @cache
@@ -52,8 +54,12 @@ class VisaTransport:
         self._timeout = timeout
         self._lock = threading.RLock()
         self._in_step = True
-        self._visa = self._open(backend)
-        self._visa.timeout = round(timeout * 1e3)
+        self._backend = backend
+        self._connect()
+
+    def _connect(self) -> None:
+        self._visa = self._open(self._backend)
+        self._visa.timeout = round(self._timeout * 1e3)
         self._visa.read_termination = "\n"
         self._visa.write_termination = ""
         self._socket = _raw_socket(self._visa)
@@ -71,17 +77,21 @@ class VisaTransport:
 
     def query(self, text: str, wait: float = 0.0) -> str:
         """Send one message, return one line without its line feed."""
-        with self._lock, self._reply_expected():
-            self.write(text)
-            return self._line(wait)
+        with self._lock:
+            self._drop_unasked()
+            with self._reply_expected():
+                self.write(text)
+                return self._line(wait)
 
     def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
         """Send one message, return ``count`` bytes; line feeds among them are data."""
-        with self._lock, self._reply_expected():
-            self.write(text)
-            self._await(wait)
-            with self._failures("reading"):
-                data = bytes(self._visa.read_bytes(count, chunk_size=_CHUNK))
+        with self._lock:
+            self._drop_unasked()
+            with self._reply_expected():
+                self.write(text)
+                self._await(wait)
+                with self._failures("reading"):
+                    data = bytes(self._visa.read_bytes(count, chunk_size=_CHUNK))
             self.traffic.bytes_received += len(data)
             return data
 
@@ -90,14 +100,32 @@ class VisaTransport:
         with self._lock, self._reply_expected():
             return self._line(wait)
 
-    def resync(self, text: str, marker: str) -> list[str]:
+    def reopen(self) -> None:
+        """Close the session and open a new one, with growing pauses.
+
+        Raises:
+            LinkError: nobody answers any more.
+        """
+        with self._lock:
+            with contextlib.suppress(pyvisa.Error, OSError):
+                self._visa.close()
+            for pause in _PAUSES:
+                time.sleep(pause)
+                try:
+                    self._connect()
+                except (NotConnectedError, LinkError):
+                    continue
+                return
+            raise self._error("the link broke and nobody answers any more")
+
+    def resync(self, text: str, marker: str, wait: float = 0.0) -> list[str]:
         """Send ``text`` and read lines until one holds ``marker``; returns the lines before it."""
         with self._lock:
             self.write(text)
             lines: list[str] = []
-            deadline = time.monotonic() + self._timeout
+            deadline = time.monotonic() + self._timeout + wait
             while time.monotonic() < deadline:
-                line = self._line(0.0)
+                line = self._line(wait)
                 if marker in line:
                     self._in_step = True
                     return [*lines, line]
@@ -124,6 +152,17 @@ class VisaTransport:
         self._in_step = False
         yield
         self._in_step = True
+
+    def _drop_unasked(self) -> None:
+        """Throw away what nobody asked for, such as a reply that came twice."""
+        if self._socket is None or not self._in_step:
+            return
+        pending = getattr(_session(self._visa), "_pending_buffer", None)
+        if pending:
+            pending.clear()
+        with self._failures("sending"):
+            while select.select([self._socket], [], [], 0)[0] and self._socket.recv(_CHUNK):
+                pass
 
     def _open(self, backend: str) -> MessageBasedResource:
         try:

@@ -11,13 +11,25 @@ import logging
 import queue
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
+from enum import Enum
 
 from .tsp import TspProcessor
 
 log = logging.getLogger("ohmloop.emulator")
 
 _MAX_LINE = 1 << 20
+
+
+class Fault(Enum):
+    """What can happen to a reply; queued in ``LineServer.faults``, one for each reply."""
+
+    DROP = "reply dropped"
+    DUPLICATE = "reply sent twice"
+    GARBLE = "reply garbled"
+    TRUNCATE = "half the reply, then hung up"
+    HANG_UP = "hung up instead of replying"
 
 
 class LineServer:
@@ -44,6 +56,7 @@ class LineServer:
     ) -> None:
         self.name, self.processor, self._describe = name, processor, describe
         self.bytes_received = 0
+        self.faults: deque[Fault] = deque()
         self._listener = socket.create_server((host, port))
         self.host, self.port = self._listener.getsockname()[:2]
         self._stopping = threading.Event()
@@ -108,11 +121,25 @@ class LineServer:
     def _work(self, client: socket.socket, lines: queue.SimpleQueue[str | None]) -> None:
         while (line := lines.get()) is not None:
             reply = self.processor.line(line)
+            if reply and self.faults:
+                reply = self._spoil(reply, client)
             if reply:
                 try:
                     client.sendall(reply)
                 except OSError:
                     return
+
+    def _spoil(self, reply: bytes, client: socket.socket) -> bytes:
+        """Apply the next fault to a reply; the line that asked for it was carried out."""
+        fault = self.faults.popleft()
+        log.info("%s: fault: %s", self.name, fault)
+        if fault is Fault.HANG_UP or fault is Fault.TRUNCATE:
+            with contextlib.suppress(OSError):
+                client.sendall(reply[: len(reply) // 2] if fault is Fault.TRUNCATE else b"")
+                client.shutdown(socket.SHUT_RDWR)
+        if fault is Fault.GARBLE:
+            return bytes(byte ^ 0x15 if byte != 10 else byte for byte in reply)
+        return reply * 2 if fault is Fault.DUPLICATE else b""
 
 
 def _hang_up(connection: socket.socket) -> None:
