@@ -247,7 +247,7 @@ def test_shape_and_batch():
 def test_durations():
     program = CellPulses(np.array([[3, -2]]))
     assert program.duration(CONDITIONS) == pytest.approx(3 * 1.5e-3 + 2 * 2.5e-3)
-    assert _trains().duration(CONDITIONS) == pytest.approx(2 * 2 * 2.5e-3)
+    assert _trains().duration(CONDITIONS) == pytest.approx(4 * 2 * 2.5e-3)  # four sign phases
     quick = PulseConditions(PulseShape(1, 1e-6), PulseShape(-1, 1e-6), 0.0)
     own = CellPulses(np.array([[3, -2]]), conditions=quick)
     assert own.duration(CONDITIONS) == pytest.approx(5e-6)

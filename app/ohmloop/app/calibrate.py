@@ -57,7 +57,7 @@ def calibrate_chip(chip: Crossbar, raw: Path, seed: int, progress: Report | None
 def provenance(chip: Crossbar) -> dict[str, str]:
     """Who is who: the crossbar's name and its instruments' identities."""
     known = {"crossbar": chip.name}
-    for role in ("smu", "matrix"):
+    for role in ("smu", "matrix", "board"):
         instrument = getattr(chip, role, None)
         if instrument is not None:
             known[f"instrument_{role}"] = instrument.identity

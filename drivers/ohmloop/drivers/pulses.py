@@ -235,9 +235,13 @@ class CoincidencePulses(PulseProgram):
         return counts
 
     def duration(self, conditions: PulseConditions) -> float:
-        """Time on hardware that drives all lines at once, s: an up and a down phase a sample."""
+        """Time on hardware that drives all lines at once, s.
+
+        Four phases a sample, one for each pair of signs: lines of both signs cannot fire together
+        without pulsing the wrong cells.
+        """
         c = self.conditions or conditions
-        return 2 * self.batch * self.length * c.slot
+        return 4 * self.batch * self.length * c.slot
 
     def _arrays(self) -> Mapping[str, NDArray[Any]]:
         names = ("row_trains", "column_trains", "row_signs", "column_signs")

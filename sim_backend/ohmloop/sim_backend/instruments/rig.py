@@ -16,6 +16,7 @@ from ohmloop.sim_backend.clock import VirtualClock
 
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp_rig:TspRig",
+    "pulse-board": "ohmloop.sim_backend.instruments.board_rig:BoardRig",
 }
 """Bench file ``kind`` -> what emulates it."""
 

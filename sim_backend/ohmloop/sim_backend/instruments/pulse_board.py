@@ -1,0 +1,285 @@
+"""The emulated pulse board: the reference implementation of ``docs/reference/pulse-board.md``.
+
+A state machine over bytes: it is fed what the host sends and returns what it answers. The chip
+takes programs and reads through the same calls as a twin, so that both agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import singledispatchmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.drivers import LimitError, Limits, PulseConditions, PulseRuns
+from ohmloop.drivers.board.answers import Code, Done, Identity, Refusal, Report, Result, State
+from ohmloop.drivers.board.frames import PROTOCOL, Frame, FrameDecoder
+from ohmloop.drivers.board.measuring import Backward, Currents, Forward, ReadCells, ReadRectangle
+from ohmloop.drivers.board.messages import (
+    NO_LIMIT,
+    Chunk,
+    Identify,
+    Message,
+    MessageError,
+    Run,
+    Safe,
+    SetLimits,
+    SetWatchdog,
+    Status,
+)
+from ohmloop.drivers.board.replies import REQUESTS, parse_request
+from ohmloop.sim_backend.cell_array import CellArray
+from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.pulse_strength import PulseStrength
+
+from .board_faults import Fault, on_the_line
+from .board_programs import RefusedError, Upload, admit, first_half
+from .board_server import BoardServer
+
+log = logging.getLogger("ohmloop.emulator")
+
+_WATCHDOG = 5.0  # s, until the host sets another
+_NO_RESULT = Result(0, 0, State.NONE, 0, 0)
+_MAX_PAYLOAD = 1 << 18
+
+
+class EmulatedPulseBoard:
+    """A board with a chip on it.
+
+    Args:
+        cells: the chip.
+        clock: the bench's time; programs and readings take of it what they would take.
+        conditions: pulses that the cells were modelled at.
+        name: it identifies as.
+        serial: serial number.
+        now: time that the watchdog goes by, s.
+        max_payload: longest payload, bytes.
+
+    Attributes:
+        faults: what goes wrong with the next requests, one after the other.
+        outputs_on: whether lines are driven.
+    """
+
+    def __init__(
+        self,
+        cells: CellArray,
+        clock: VirtualClock,
+        conditions: PulseConditions,
+        name: str = "ohmloop pulse board",
+        serial: str = "PB0001",
+        now: Callable[[], float] = time.monotonic,
+        max_payload: int = _MAX_PAYLOAD,
+    ) -> None:
+        self.cells, self.clock = cells, clock
+        self._strength, self._now = PulseStrength(conditions), now
+        rows, columns = cells.shape
+        self.about = Identity(
+            PROTOCOL, rows, columns, 3, max_payload, 10.0, 20e-9, 1.0, name, "1.0", serial
+        )
+        self.faults: deque[Fault] = deque()
+        self._boot = 0
+        self.power_cycle()
+
+    @property
+    def identity(self) -> str:
+        """How it answers when asked who it is."""
+        a = self.about
+        return f"{a.name} {a.version}, serial number {a.serial}, {a.rows} x {a.columns}"
+
+    def serve(self, name: str, host: str, port: int) -> BoardServer:
+        """Serve on a socket that plays the serial line."""
+        return BoardServer(name, self, port, host)
+
+    def describe(self) -> str:
+        """State in words."""
+        return f"outputs {'ON' if self.outputs_on else 'off'}"
+
+    def power_cycle(self) -> None:
+        """All that is not on the chip is forgotten; outputs are off and no limits are set."""
+        self._boot += 1
+        self._decoder = FrameDecoder(self.about.max_payload)
+        self.limits: Limits | None = None
+        self.outputs_on = self._tripped = False
+        self._watchdog, self._heard = _WATCHDOG, self._now()
+        self._upload, self._result = Upload(), _NO_RESULT
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes from the host; return those for it."""
+        self.tick()
+        return b"".join([self._answer(frame) for frame in self._decoder.feed(data)])
+
+    def tick(self) -> None:
+        """Let the watchdog look at its clock; firmware does so at least every 10 ms."""
+        if self.outputs_on and self._now() - self._heard > self._watchdog:
+            log.warning("watchdog: nothing heard for %g s, outputs off", self._watchdog)
+            self.outputs_on, self._tripped = False, True
+
+    def _answer(self, frame: Frame) -> bytes:
+        fault = self.faults.popleft() if self.faults else None
+        if fault is Fault.DROP_REQUEST:
+            return b""
+        if fault is Fault.POWER_BEFORE:
+            self.power_cycle()
+        reply = self._reply(frame, fault)
+        self._heard = self._now()
+        if fault in (Fault.POWER_MIDWAY, Fault.POWER_AFTER):
+            self.power_cycle()
+        answer = Frame(reply.type, frame.sequence, reply.payload())
+        return on_the_line(fault, answer.encode())
+
+    def _reply(self, frame: Frame, fault: Fault | None) -> Message:
+        try:
+            if frame.version != PROTOCOL and frame.type != Identify.type:
+                raise RefusedError(Code.VERSION, f"this board speaks version {PROTOCOL}")
+            if frame.type not in REQUESTS:
+                raise RefusedError(Code.TYPE, f"no request of type {frame.type:#04x}")
+            request = parse_request(frame)
+            if isinstance(request, Run):
+                return self._run(request, fault)
+            return self._do(request)
+        except MessageError as error:
+            return Refusal(Code.PAYLOAD, str(error))
+        except LimitError as error:
+            return Refusal(Code.LIMIT, str(error))
+        except RefusedError as error:
+            return Refusal(error.code, str(error))
+
+    @singledispatchmethod
+    def _do(self, request: Message) -> Message:
+        raise RefusedError(Code.TYPE, f"no request {type(request).__name__}")
+
+    @_do.register
+    def _identify(self, request: Identify) -> Message:  # noqa: ARG002
+        return self.about
+
+    @_do.register
+    def _status(self, request: Status) -> Message:  # noqa: ARG002
+        flags = (self.limits is not None) | self.outputs_on << 1 | self._tripped << 2
+        return Report(self._boot, flags, self._decoder.damaged, self._result)
+
+    @_do.register
+    def _safe(self, request: Safe) -> Message:  # noqa: ARG002
+        self.outputs_on = self._tripped = False
+        self._upload = Upload()
+        return Done()
+
+    @_do.register
+    def _set_limits(self, request: SetLimits) -> Message:
+        most = float("inf") if request.pulses == NO_LIMIT else request.pulses
+        new = Limits(
+            voltage=request.voltage,
+            width=request.width,
+            read_voltage=request.read_voltage,
+            current=request.current,
+            duty_cycle=request.duty_cycle,
+            pulses_per_program=most,
+        )
+        for field in _LOWERED:
+            now = getattr(self.limits, field) if self.limits else float("inf")
+            if getattr(new, field) > now:
+                problem = f"{field} was set to {now:g}; a power-cycle lifts limits, nothing else"
+                raise RefusedError(Code.RAISED, problem)
+        self.limits = new
+        return Done()
+
+    @_do.register
+    def _set_watchdog(self, request: SetWatchdog) -> Message:
+        self._watchdog = request.seconds
+        return Done()
+
+    @_do.register
+    def _chunk(self, request: Chunk) -> Message:
+        self._upload.keep(request)
+        return Done()
+
+    def _run(self, request: Run, fault: Fault | None) -> Message:
+        if request.boot != self._boot:
+            raise RefusedError(Code.REBOOTED, "the board was switched off and on since")
+        last = self._result
+        if request.number == last.number and request.checksum == last.checksum:
+            return last
+        if request.number <= last.number:
+            raise RefusedError(Code.NUMBER, f"program {last.number} was the last")
+        limits = self._limits_set()
+        program = self._upload.whole(request)
+        admit(program, limits, self.cells.shape, self.about)
+        stops = fault in (Fault.POWER_MIDWAY, Fault.HARDWARE)
+        runs = first_half(program.runs) if stops else program.runs
+        applied = self._pulse(runs, program.conditions)
+        self.clock.sleep(program.seconds)
+        self._upload = Upload()
+        state = State.STOPPED if stops else State.DONE
+        self._result = Result(request.number, request.checksum, state, applied, 0)
+        if fault is Fault.HARDWARE:
+            self.outputs_on = False
+            raise RefusedError(Code.HARDWARE, "a converter does not answer")
+        return self._result
+
+    def _pulse(self, runs: PulseRuns, conditions: PulseConditions) -> int:
+        """Pulses given; a pulse too weak to move a cell is given all the same."""
+        self.outputs_on = True
+        self.cells.apply(runs, *self._strength.of_conditions(conditions))
+        return runs.total_pulses
+
+    @_do.register
+    def _read_rectangle(self, r: ReadRectangle) -> Message:
+        rows, columns = np.arange(r.row, r.row + r.rows), np.arange(r.column, r.column + r.columns)
+        cells = np.stack(np.broadcast_arrays(rows[:, None], columns), axis=-1).reshape(-1, 2)
+        return self._read(cells, r.voltage, r.settle + r.integration)
+
+    @_do.register
+    def _read_list(self, r: ReadCells) -> Message:
+        return self._read(r.cells.astype(np.intp), r.voltage, r.settle + r.integration)
+
+    def _read(self, cells: NDArray[np.intp], voltage: float, seconds: float) -> Message:
+        self._limits_set().check_read(voltage)
+        if not cells.size or (cells >= self.cells.shape).any():
+            raise RefusedError(Code.PAYLOAD, "no cells, or cells that the crossbar has not")
+        self._check_reply(len(cells))
+        self.outputs_on = True
+        flat = cells[:, 0] * self.cells.shape[1] + cells[:, 1]
+        self.clock.sleep(len(cells) * seconds)
+        return Currents(self._noisy(flat) * voltage)
+
+    @_do.register
+    def _forward(self, request: Forward) -> Message:
+        self._check_product(request.volts, *self.cells.shape[::-1])
+        self.clock.sleep(len(request.volts) * (request.settle + request.integration))
+        return Currents(request.volts @ self._all_noisy().T)
+
+    @_do.register
+    def _backward(self, request: Backward) -> Message:
+        self._check_product(request.volts, *self.cells.shape)
+        self.clock.sleep(len(request.volts) * (request.settle + request.integration))
+        return Currents(request.volts @ self._all_noisy())
+
+    def _check_product(self, volts: NDArray[np.float64], lines: int, outputs: int) -> None:
+        self._limits_set().check_read(float(np.abs(volts).max()))
+        if volts.shape[1] != lines:
+            problem = f"{volts.shape[1]} voltages a vector for {lines} lines"
+            raise RefusedError(Code.PAYLOAD, problem)
+        self._check_reply(len(volts) * outputs)
+        self.outputs_on = True
+
+    def _check_reply(self, values: int) -> None:
+        if 8 * values > self.about.max_payload:
+            raise RefusedError(Code.TOO_LARGE, f"{values} currents do not fit one reply")
+
+    def _all_noisy(self) -> NDArray[np.float64]:
+        return self._noisy(np.arange(self.cells.g.size)).reshape(self.cells.shape)
+
+    def _noisy(self, flat: NDArray[np.intp]) -> NDArray[np.float64]:
+        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read(flat))
+        return noisy
+
+    def _limits_set(self) -> Limits:
+        if self.limits is None:
+            raise RefusedError(Code.NO_LIMITS, "set limits first")
+        return self.limits
+
+
+_LOWERED = ("voltage", "width", "read_voltage", "current", "duty_cycle", "pulses_per_program")
