@@ -18,6 +18,8 @@ from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 log = logging.getLogger("ohmloop.emulator")
 
+_REMEMBERED = 1 << 16  # selections
+
 
 class Fixture:
     """A chip between a source and a matrix.
@@ -44,6 +46,7 @@ class Fixture:
         self.compliance_pulses = 0
         self._strength, self._rows, self._columns = strength, rows, columns
         self._between: list[int] = []
+        self._known: dict[tuple[str, ...], list[int]] = {}
         self._voltage, self._limit, self._since = 0.0, float("inf"), 0
 
     @property
@@ -58,12 +61,20 @@ class Fixture:
                 self.hot_switches += 1
                 log.warning("hot switch: relays moved at %g V", self._voltage)
             self._end_pulse()
-            points = list(closed)
+            self._between = self._cells_of(tuple(closed))
+            self._since = self.clock.ns
+
+    def _cells_of(self, points: tuple[str, ...]) -> list[int]:
+        """Cells between the terminals; kept, because the same few points come again and again."""
+        found = self._known.get(points)
+        if found is None:
             rows = [self._rows[p] for p in points if p in self._rows]
             columns = [self._columns[p] for p in points if p in self._columns]
             width = self.cells.shape[1]
-            self._between = [row * width + column for row in rows for column in columns]
-            self._since = self.clock.ns
+            found = [row * width + column for row in rows for column in columns]
+            if len(self._known) < _REMEMBERED:
+                self._known[points] = found
+        return found
 
     def drive(self, voltage: float, limit: float) -> None:
         """The source puts ``voltage`` (V) across the closed cells, up to ``limit`` (A)."""

@@ -184,9 +184,9 @@ class EmulatedKeithley707B:
         if "slot" in str(text):
             raise ChannelError(_NOT_ALLOWED, "Parameter error: slots cannot be closed")
         points = self._points(text)
-        for point in points:
-            if point in self._forbidden:
-                raise ChannelError(_FORBIDDEN, f"Forbidden channel {point}")
+        refused = self._forbidden.intersection(points) if self._forbidden else ()
+        if refused:
+            raise ChannelError(_FORBIDDEN, f"Forbidden channel {min(refused)}")
         return points
 
     @staticmethod
