@@ -46,7 +46,7 @@ class PulseRuns:
     @property
     def cells_touched(self) -> int:
         """Different cells that get at least one pulse."""
-        return int(np.unique(self.cells).size)
+        return int(np.count_nonzero(np.diff(self.cells)) + bool(self.cells.size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ class CoincidencePulses(PulseProgram):
             trains, signs = getattr(self, f"{line}_trains"), getattr(self, f"{line}_signs")
             if trains.shape != signs.shape:
                 raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
-            if not np.isin(signs, (-1, 1)).all():
+            if (np.abs(signs) != 1).any():
                 raise ProgramError(f"{line}_signs may only hold -1 and 1")
             if self.length < MAX_LENGTH and (trains >> np.uint64(self.length)).any():
                 raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
