@@ -1,0 +1,237 @@
+"""Who answers on the line, how it is opened, and what is refused before anything is pulsed."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmloop.drivers import (
+    CellPulses,
+    CoincidencePulses,
+    ConfigError,
+    InstrumentError,
+    NotConnectedError,
+    WrongInstrumentError,
+    load_bench,
+)
+from ohmloop.drivers.board import PulseBoard
+from ohmloop.drivers.board.frames import Frame, FrameDecoder
+from ohmloop.drivers.board.serial_port import interrupts_held
+from ohmloop.drivers.opening import open_on_bench
+from ohmloop.sim_backend.instruments import EmulatedBench
+from ohmloop.sim_backend.instruments.board_faults import Fault
+from ohmloop.sim_backend.instruments.board_server import BoardServer
+from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-board.yaml"
+SHAPE = (5, 12)
+
+
+def cell_program(seed: int, shape: tuple[int, int] = SHAPE) -> CellPulses:
+    return CellPulses(np.random.default_rng(seed).integers(-9, 10, shape))
+
+
+def coincidence_program(
+    seed: int, shape: tuple[int, int] = SHAPE, batch: int = 5
+) -> CoincidencePulses:
+    rng = np.random.default_rng(seed)
+    return CoincidencePulses(
+        rng.integers(0, 2**20, (batch, shape[0])),
+        rng.integers(0, 2**20, (batch, shape[1])),
+        rng.choice([-1, 1], (batch, shape[0])),
+        rng.choice([-1, 1], (batch, shape[1])),
+        length=20,
+    )
+
+
+def _with(board: EmulatedPulseBoard, **changes: object):
+    return replace(board.about, **changes)
+
+
+def test_a_host_that_falls_silent_is_noticed(write_board_bench):
+    path = write_board_bench(("watchdog: 60 s", "watchdog: 80 ms"))
+    with EmulatedBench(load_bench(path), any_port=True) as emulated:
+        crossbar = open_on_bench(emulated.bench)
+        crossbar.read()
+        assert emulated.outputs_on
+        crossbar.board.link.close()
+        deadline = time.monotonic() + 5
+        while emulated.outputs_on and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not emulated.outputs_on
+
+
+def test_interrupts_wait_for_the_end_of_a_frame():
+    reached = []
+
+    def send() -> None:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            reached.append("the end of the frame")
+
+    with pytest.raises(KeyboardInterrupt):
+        send()
+    assert reached
+
+
+# ---------------------------------------------------------------- a real serial port
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="the system has no pseudo-terminals")
+def test_a_serial_port_does_what_the_socket_does(emulated, firmware, twin):
+    board_end, host_end = os.openpty()
+    import tty
+
+    tty.setraw(board_end)
+    stop = threading.Event()
+
+    def pump() -> None:
+        while not stop.is_set():
+            if select.select([board_end], [], [], 0.02)[0]:
+                reply = memoryview(firmware.feed(os.read(board_end, 4096)))
+                while reply:
+                    reply = reply[os.write(board_end, reply[:512]) :]
+
+    thread = threading.Thread(target=pump)
+    thread.start()
+    try:
+        bench = emulated.bench.with_resources({"board": os.ttyname(host_end)})
+        with open_on_bench(bench) as chip:
+            for program in (cell_program(0), coincidence_program(0)):
+                chip.pulse(program)
+                twin.pulse(program)
+            assert np.array_equal(chip.read(), twin.read())
+            firmware.faults.append(Fault.GARBLE)
+            assert chip.pulse(cell_program(1)).pulses_applied == cell_program(1).total_pulses
+    finally:
+        stop.set()
+        thread.join()
+        os.close(board_end)
+        os.close(host_end)
+
+
+# ---------------------------------------------------------------- who answers
+
+
+def test_nobody_answers(emulated):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        silent = emulated.bench.with_resources({"board": f"socket://127.0.0.1:{port}"})
+        with pytest.raises(NotConnectedError, match="nobody answers"):
+            PulseBoard.connect(silent, "board")
+    with pytest.raises(NotConnectedError, match="nobody answers"):
+        PulseBoard.connect(silent, "board")
+    for resource in ("/dev/no-such-port", "gopher://x", "socket://127.0.0.1"):
+        with pytest.raises(NotConnectedError, match="nobody answers"):
+            PulseBoard.connect(emulated.bench.with_resources({"board": resource}), "board")
+
+
+class Stranger:
+    """Answers every frame with the same bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+
+    def feed(self, data: bytes) -> bytes:
+        return self.answer
+
+    def tick(self) -> None: ...
+
+    def describe(self) -> str:
+        return "strange"
+
+
+@pytest.mark.parametrize("answer", [b"KEITHLEY,MODEL 2636B\n", b"\0\1\2\3\0", b"\0" * 9])
+def test_somebody_else_answers(answer, emulated):
+    server = BoardServer("stranger", Stranger(answer))
+    bench = emulated.bench.with_resources({"board": server.resource})
+    try:
+        with pytest.raises(WrongInstrumentError, match="not as a pulse board"):
+            open_on_bench(bench)
+    finally:
+        server.close()
+
+
+def test_another_version_of_the_protocol_is_refused(emulated, firmware):
+    firmware.about = _with(firmware, protocol=2)
+    with pytest.raises(WrongInstrumentError, match="speaks version 2"):
+        open_on_bench(emulated.bench)
+
+
+def test_a_frame_of_another_version_is_refused(emulated):
+    class Newer(Stranger):
+        def feed(self, data: bytes) -> bytes:
+            return b"".join(
+                Frame(0x81, f.sequence, b"?", version=9).encode() for f in FrameDecoder().feed(data)
+            )
+
+    server = BoardServer("newer", Newer(b""))
+    try:
+        with pytest.raises(WrongInstrumentError, match="speaks version 9"):
+            open_on_bench(emulated.bench.with_resources({"board": server.resource}))
+    finally:
+        server.close()
+
+
+def test_a_board_of_another_shape_is_refused(emulated, write_board_bench):
+    path = write_board_bench(("[5, 12]", "[12, 5]"))
+    bench = load_bench(path).with_resources({"board": emulated.servers["board"].resource})
+    with pytest.raises(WrongInstrumentError, match=r"5 x 12 lines.*has 12 x 5"):
+        open_on_bench(bench)
+
+
+def test_a_board_that_cannot_make_the_pulses_is_refused(emulated, firmware):
+    firmware.about = _with(firmware, shortest=5e-6)
+    with pytest.raises(InstrumentError, match="times pulses of 5e-06 s"):
+        open_on_bench(emulated.bench)
+    firmware.about = _with(firmware, shortest=1e-9, voltage=1.0)
+    with pytest.raises(InstrumentError, match="makes at most 1 V"):
+        open_on_bench(emulated.bench)
+
+
+def test_identity_says_who_answers(emulated):
+    board = PulseBoard.connect(emulated.bench, "board")
+    assert board.identity.startswith(emulated.rig.devices["board"].identity)
+    board.close()
+
+
+# ---------------------------------------------------------------- bench files
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{board: board}", "{bord: board}", "array.wiring.bord: unknown key; known are board"),
+        ("{board: board}", "{board: bord}", "array.wiring.board: no instrument 'bord'"),
+        ("timeout: 150 ms", "tmeout: 150 ms", "instruments.board.options.tmeout: unknown key"),
+        ("timeout: 150 ms", "baud: 5", "instruments.board.options.baud"),
+        ("watchdog: 60 s", "watchdog: 60", "options.watchdog: 60 has no unit"),
+        ("driver: pulse-board", "driver: keithley-707b", "instruments.board.options"),
+        (
+            "  array: {",
+            "  other: {kind: pulse-board, shape: [5, 12], wiring: {board: board}}\n  array: {",
+            "'board' already drives crossbar",
+        ),
+    ],
+)
+def test_a_wrong_bench_file_is_refused_by_key(write_board_bench, old, new, message):
+    with pytest.raises(ConfigError, match=message):
+        load_bench(write_board_bench((old, new)))
+
+
+def test_an_instrument_that_is_no_board_is_refused(write_board_bench):
+    path = write_board_bench(
+        ("driver: pulse-board", "driver: keithley-707b"),
+        ("    options: {timeout: 150 ms, watchdog: 60 s}\n", ""),
+    )
+    with pytest.raises(ConfigError, match="'board' is a keithley-707b, which cannot be it"):
+        load_bench(path)
