@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import signal
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ import pyvisa
 from pyvisa.resources import MessageBasedResource
 
 from .errors import LinkError, NotConnectedError
+from .interrupts import interrupts_held
 from .transport import Traffic
 
 _SLICE = 0.25  # longest wait before looking whether the peer is still there, s
@@ -70,7 +70,7 @@ class VisaTransport:
         """Send one message; a line feed is added."""
         data = (text + "\n").encode("ascii")
         with self._lock, self._failures("sending"):
-            with _interrupts_held():
+            with interrupts_held():
                 self._visa.write_raw(data)
             self.traffic.messages += 1
             self.traffic.bytes_sent += len(data)
@@ -230,21 +230,3 @@ def _raw_socket(visa: MessageBasedResource) -> socket.socket | None:
 def _pending(visa: MessageBasedResource) -> bool:
     """Whether PyVISA-py holds received bytes back."""
     return bool(getattr(_session(visa), "_pending_buffer", b""))
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back, so that no message is cut in half."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if caught:
-        if not callable(before):
-            raise KeyboardInterrupt
-        before(caught[0], None)

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,14 +24,13 @@ from ohmloop.drivers import (
 )
 from ohmloop.drivers.board import PulseBoard
 from ohmloop.drivers.board.frames import Frame, FrameDecoder
-from ohmloop.drivers.board.serial_port import interrupts_held
+from ohmloop.drivers.interrupts import interrupts_held
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
 from ohmloop.sim_backend.instruments.board_faults import Fault
 from ohmloop.sim_backend.instruments.board_server import BoardServer
 from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-board.yaml"
 SHAPE = (5, 12)
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +28,6 @@ from ohmloop.sim_backend.instruments.board_faults import Fault
 from ohmloop.sim_backend.instruments.board_server import BoardServer
 from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-board.yaml"
 SHAPE = (5, 12)
 
 

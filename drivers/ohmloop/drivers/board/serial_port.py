@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import select
-import signal
 import socket
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import serial
+
+from ohmloop.drivers.interrupts import interrupts_held
 
 _SLICE = 0.05  # longest wait of a real port before looking at the clock again, s
 _CHUNK = 1 << 16
@@ -77,21 +76,3 @@ class SerialPort:
                 self._socket.close()
                 self._port.is_open = False  # pySerial would sleep 0.3 s for a socket's sake
             self._port.close()
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back, so that no frame is cut in half."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if caught:
-        if not callable(before):
-            raise KeyboardInterrupt
-        before(caught[0], None)
