@@ -23,7 +23,7 @@ import numpy as np
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, load_bench
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.drivers.tsp_crossbar import TspCrossbar
+from ohmloop.drivers.tsp.tsp_crossbar import TspCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
 
 BENCH = Path(__file__).parents[1] / "examples" / "bench-tsp.yaml"

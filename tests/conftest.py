@@ -7,7 +7,7 @@ import pytest
 
 from ohmloop.drivers import load_bench
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.drivers.tsp_crossbar import TspCrossbar
+from ohmloop.drivers.tsp.tsp_crossbar import TspCrossbar
 from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
 

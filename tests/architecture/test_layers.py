@@ -80,7 +80,7 @@ def test_namespace_package_has_no_init_and_layers_are_typed(layer):
 
 def test_drivers_load_without_torch_and_scipy():
     code = (
-        "import sys, ohmloop.drivers, ohmloop.drivers.tsp_crossbar, ohmloop.drivers.testing;"
+        "import sys, ohmloop.drivers, ohmloop.drivers.tsp.tsp_crossbar, ohmloop.drivers.testing;"
         "heavy = {'torch', 'scipy', 'xarray', 'ohmloop.sim_backend'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
 from .errors import LinkError, NotConnectedError, WrongInstrumentError
-from .transport import Transport
+from .links.transport import Transport
 from .validation import Record, validate
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Instrument:
             NotConnectedError: nobody answers.
             WrongInstrumentError: somebody else does.
         """
-        from .visa import VisaTransport
+        from .links.visa import VisaTransport
 
         config = bench.config.instruments[name]
         options = validate(cls.Options, config.options, bench.path, f"instruments.{name}.options")

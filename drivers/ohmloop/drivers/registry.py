@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from .instrument import Instrument
 
 INSTRUMENTS: Mapping[str, str] = {
-    "keithley-2600b": "ohmloop.drivers.keithley2600b:Keithley2600B",
-    "keithley-707b": "ohmloop.drivers.keithley707b:Keithley707B",
+    "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
+    "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
 }
 """Bench file ``driver`` -> instrument class."""
 
 CROSSBARS: Mapping[str, str] = {
-    "tsp": "ohmloop.drivers.tsp_crossbar:TspKind",
+    "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
 }
 """Bench file ``kind`` -> ``CrossbarKind``."""

@@ -10,7 +10,7 @@ from ohmloop.drivers.board import PulseBoardCrossbar
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
-from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
 
 BENCH = """
 name: board bench

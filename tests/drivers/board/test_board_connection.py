@@ -24,12 +24,12 @@ from ohmloop.drivers import (
 )
 from ohmloop.drivers.board import PulseBoard
 from ohmloop.drivers.board.frames import Frame, FrameDecoder
-from ohmloop.drivers.interrupts import interrupts_held
+from ohmloop.drivers.links.interrupts import interrupts_held
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
-from ohmloop.sim_backend.instruments.board_faults import Fault
-from ohmloop.sim_backend.instruments.board_server import BoardServer
-from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.board.board_faults import Fault
+from ohmloop.sim_backend.instruments.board.board_server import BoardServer
+from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
 
 SHAPE = (5, 12)
 

@@ -24,7 +24,7 @@ from ohmloop.drivers.board.messages import SetLimits
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.testing import CHECKS
 from ohmloop.sim_backend.instruments import EmulatedBench
-from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-board.yaml"
 SHAPE = (5, 12)

@@ -24,9 +24,9 @@ from ohmloop.drivers.board.frames import Frame, FrameDecoder
 from ohmloop.drivers.board.link import BoardLink
 from ohmloop.drivers.board.measuring import Currents
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.sim_backend.instruments.board_faults import Fault
-from ohmloop.sim_backend.instruments.board_server import BoardServer
-from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.board.board_faults import Fault
+from ohmloop.sim_backend.instruments.board.board_server import BoardServer
+from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
 
 SHAPE = (5, 12)
 

@@ -6,12 +6,12 @@ import threading
 import time
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError, WrongInstrumentError
-from ohmloop.drivers.transport import Traffic
+from ohmloop.drivers.links.serial_port import Failures, SerialPort
+from ohmloop.drivers.links.transport import Traffic
 
 from .frames import PROTOCOL, Frame, FrameDecoder
 from .messages import Message, MessageError
 from .replies import parse_reply
-from .serial_port import Failures, SerialPort
 
 _BITS = 10  # on the line for a byte: start, 8 data, stop
 _PAUSE = 0.05  # between attempts to open, s

@@ -15,8 +15,8 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 
 EMULATIONS: Mapping[str, str] = {
-    "tsp": "ohmloop.sim_backend.instruments.tsp_rig:TspRig",
-    "pulse-board": "ohmloop.sim_backend.instruments.board_rig:BoardRig",
+    "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
+    "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
 }
 """Bench file ``kind`` -> what emulates it."""
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from .tsp import TspProcessor
+from .tsp.tsp_processor import TspProcessor
 
 log = logging.getLogger("ohmloop.emulator")
 

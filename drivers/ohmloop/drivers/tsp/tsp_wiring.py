@@ -6,14 +6,15 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator
 
-from .bench import Bench
-from .conditions import PulseConditions
-from .errors import ConfigError
+from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.conditions import PulseConditions
+from ohmloop.drivers.errors import ConfigError
+from ohmloop.drivers.registry import instrument_driver
+from ohmloop.drivers.validation import Record, validate
+from ohmloop.drivers.wiring import expand
+
 from .keithley707b import Keithley707B
 from .keithley2600b import Keithley2600B
-from .registry import instrument_driver
-from .validation import Record, validate
-from .wiring import expand
 
 SHORTEST_PULSE = 200e-6
 """Shortest pulse that a script times honestly, s."""

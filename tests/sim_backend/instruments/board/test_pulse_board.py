@@ -29,7 +29,7 @@ from ohmloop.drivers.board.replies import REQUESTS, parse_reply
 from ohmloop.sim_backend import PopulationSpec, sample
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
-from ohmloop.sim_backend.instruments.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
 
 SHAPE = (3, 4)
 CONDITIONS = PulseConditions(PulseShape(1.5, 1e-6), PulseShape(-1.5, 1e-6), 1e-6)

@@ -20,7 +20,8 @@ from typing import Any
 import pyvisa
 from pyvisa.resources import MessageBasedResource
 
-from .errors import LinkError, NotConnectedError
+from ohmloop.drivers.errors import LinkError, NotConnectedError
+
 from .interrupts import interrupts_held
 from .transport import Traffic
 

@@ -16,22 +16,23 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from .bench import Bench
-from .characteristics import Characteristics
-from .conditions import PulseConditions
-from .crossbar import Crossbar, log
-from .errors import (
+from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.characteristics import Characteristics
+from ohmloop.drivers.conditions import PulseConditions
+from ohmloop.drivers.crossbar import Crossbar, log
+from ohmloop.drivers.errors import (
     InDoubtError,
     InstrumentError,
     LinkError,
     OhmloopError,
     ReportedError,
 )
+from ohmloop.drivers.limits import WearLedger
+from ohmloop.drivers.pulses import PulseProgram, PulseRuns
+
 from .keithley707b import Keithley707B
 from .keithley2600b import Keithley2600B
-from .limits import WearLedger
-from .pulses import PulseProgram, PulseRuns
-from .tsp import number
+from .tsp_instrument import number
 from .tsp_messages import numbers, program_messages, strings
 from .tsp_wiring import TspWiring, check_script_widths, check_wiring, wiring_of
 

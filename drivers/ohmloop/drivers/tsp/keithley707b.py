@@ -11,8 +11,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .tsp import TspInstrument
-from .validation import Record
+from ohmloop.drivers.validation import Record
+
+from .tsp_instrument import TspInstrument
 
 
 class Keithley707BOptions(Record):

@@ -23,11 +23,11 @@ from ohmloop.drivers import (
 )
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.testing import CHECKS
-from ohmloop.drivers.tsp_crossbar import TspCrossbar
+from ohmloop.drivers.tsp.tsp_crossbar import TspCrossbar
 from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "bench-tsp.yaml"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-tsp.yaml"
 
 
 def cell_program(seed: int, shape: tuple[int, int] = (4, 6)) -> CellPulses:
@@ -214,7 +214,7 @@ def test_another_matrix_on_the_tsp_link_is_refused(emulated):
 
 
 def test_the_script_keeps_to_what_lua_5_0_and_5_1_share():
-    source = files("ohmloop.drivers").joinpath("crossbar.tsp").read_text()
+    source = files("ohmloop.drivers.tsp").joinpath("crossbar.tsp").read_text()
     code = re.sub(r"--.*|\"[^\"]*\"", "", source)
     assert "#" not in code  # length operator: 5.1 only
     assert "%" not in code  # modulo operator: 5.1 only

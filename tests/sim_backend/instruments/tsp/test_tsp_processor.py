@@ -7,9 +7,9 @@ import time
 import pytest
 
 from ohmloop.sim_backend.clock import VirtualClock
-from ohmloop.sim_backend.instruments.keithley2600b import buffer_tree
-from ohmloop.sim_backend.instruments.tree import Attribute, Tree
-from ohmloop.sim_backend.instruments.tsp import TspProcessor
+from ohmloop.sim_backend.instruments.tsp.keithley2600b import buffer_tree
+from ohmloop.sim_backend.instruments.tsp.tree import Attribute, Tree
+from ohmloop.sim_backend.instruments.tsp.tsp_processor import TspProcessor
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.instruments.fixture import Fixture
+from ohmloop.sim_backend.instruments.server import LineServer
 
-from .fixture import Fixture
-from .server import LineServer
 from .tree import Attribute, Computed, Tree
-from .tsp import NOT_A_READING, TspProcessor
+from .tsp_processor import NOT_A_READING, TspProcessor
 
 _RANGES_I = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1.5)
 _RANGES_V = (0.2, 2.0, 20.0, 200.0)
@@ -137,7 +137,7 @@ def buffer_tree() -> Tree:
 
 def append(proxy: Any, reading: float) -> None:
     """Store a reading in the buffer that a script named; without append mode it starts anew."""
-    from .tsp import tree_of
+    from .tsp_processor import tree_of
 
     buffer = tree_of(proxy)
     if buffer is None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .instrument import Setting
-from .tsp import TspInstrument, boolean
-from .units import Amperes
-from .validation import Record
+from ohmloop.drivers.instrument import Setting
+from ohmloop.drivers.units import Amperes
+from ohmloop.drivers.validation import Record
+
+from .tsp_instrument import TspInstrument, boolean
 
 _MODELS = ("2601B", "2602B", "2604B", "2611B", "2612B", "2614B", "2634B", "2635B", "2636B")
 

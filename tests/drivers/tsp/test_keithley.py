@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ohmloop.drivers import NotConnectedError, ReportedError, WrongInstrumentError, load_bench
-from ohmloop.drivers.keithley707b import Keithley707B
-from ohmloop.drivers.keithley2600b import Keithley2600B
-from ohmloop.drivers.tsp import number
+from ohmloop.drivers.tsp.keithley707b import Keithley707B
+from ohmloop.drivers.tsp.keithley2600b import Keithley2600B
+from ohmloop.drivers.tsp.tsp_instrument import number
 
 
 @pytest.fixture

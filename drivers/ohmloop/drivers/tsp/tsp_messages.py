@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .pulses import PulseRuns
+from ohmloop.drivers.pulses import PulseRuns
 
 _LINE_TRIPLES = 120
 _MESSAGE_BYTES = 16_000

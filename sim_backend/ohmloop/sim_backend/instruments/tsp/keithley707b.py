@@ -10,10 +10,11 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from .fixture import Fixture
-from .server import LineServer
+from ohmloop.sim_backend.instruments.fixture import Fixture
+from ohmloop.sim_backend.instruments.server import LineServer
+
 from .tree import Attribute, Tree
-from .tsp import TspProcessor
+from .tsp_processor import TspProcessor
 
 _SETTLE = 4e-3
 _SLOTS, _ROWS, _COLUMNS = 6, "ABCDEFGH", 12

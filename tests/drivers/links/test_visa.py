@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ohmloop.drivers import LinkError, NotConnectedError
-from ohmloop.drivers.visa import VisaTransport
+from ohmloop.drivers.links.visa import VisaTransport
 
 Server = Callable[[Callable[[socket.socket], None]], str]
 

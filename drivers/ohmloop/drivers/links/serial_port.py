@@ -12,7 +12,7 @@ from typing import Any
 
 import serial
 
-from ohmloop.drivers.interrupts import interrupts_held
+from .interrupts import interrupts_held
 
 _SLICE = 0.05  # longest wait of a real port before looking at the clock again, s
 _CHUNK = 1 << 16

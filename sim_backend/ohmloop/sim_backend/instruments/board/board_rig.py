@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ohmloop.drivers.board.board_crossbar import wiring_of
+from ohmloop.sim_backend.instruments.rig import Chip, Device
 
 from .pulse_board import EmulatedPulseBoard
-from .rig import Chip, Device
 
 
 class BoardRig:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ohmloop.drivers.tsp_wiring import wiring_of
+from ohmloop.drivers.tsp.tsp_wiring import wiring_of
+from ohmloop.sim_backend.instruments.fixture import Fixture
+from ohmloop.sim_backend.instruments.rig import Chip, Device
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
-from .fixture import Fixture
 from .keithley707b import EmulatedKeithley707B
 from .keithley2600b import EmulatedKeithley2600B
-from .rig import Chip, Device
 
 
 class TspRig:

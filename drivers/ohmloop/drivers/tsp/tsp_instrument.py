@@ -10,8 +10,8 @@ from __future__ import annotations
 from secrets import token_hex
 from typing import Any
 
-from .errors import ReportedError
-from .instrument import Instrument
+from ohmloop.drivers.errors import ReportedError
+from ohmloop.drivers.instrument import Instrument
 
 _DRAIN_AT_MOST = 100
 

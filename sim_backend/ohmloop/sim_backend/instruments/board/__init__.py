@@ -1,0 +1,1 @@
+"""The emulated parallel pulse board: reference firmware of the open protocol."""

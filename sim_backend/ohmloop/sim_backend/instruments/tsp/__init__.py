@@ -1,0 +1,1 @@
+"""Emulated Keithley 2600B and 707B: real Lua, one TSP-Link, one chip."""
