@@ -27,9 +27,9 @@ from ohmloop.drivers.board.frames import Frame, FrameDecoder
 from ohmloop.drivers.links.interrupts import interrupts_held
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
-from ohmloop.sim_backend.instruments.board.board_faults import Fault
-from ohmloop.sim_backend.instruments.board.board_server import BoardServer
 from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.faults import Fault
+from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, Wire, zero_ended
 
 SHAPE = (5, 12)
 
@@ -91,11 +91,14 @@ def test_a_serial_port_does_what_the_socket_does(emulated, firmware, twin):
 
     tty.setraw(board_end)
     stop = threading.Event()
+    wire = Wire("board", firmware, zero_ended)
 
     def pump() -> None:
+        rest = b""
         while not stop.is_set():
             if select.select([board_end], [], [], 0.02)[0]:
-                reply = memoryview(firmware.feed(os.read(board_end, 4096)))
+                whole, rest = zero_ended(rest + os.read(board_end, 4096))
+                reply = memoryview(b"".join(wire.answer(message)[0] for message in whole))
                 while reply:
                     reply = reply[os.write(board_end, reply[:512]) :]
 
@@ -108,7 +111,7 @@ def test_a_serial_port_does_what_the_socket_does(emulated, firmware, twin):
                 chip.pulse(program)
                 twin.pulse(program)
             assert np.array_equal(chip.read(), twin.read())
-            firmware.faults.append(Fault.GARBLE)
+            wire.faults.append(Fault.GARBLE)
             assert chip.pulse(cell_program(1)).pulses_applied == cell_program(1).total_pulses
     finally:
         stop.set()
@@ -133,24 +136,23 @@ def test_nobody_answers(emulated):
             PulseBoard.connect(emulated.bench.with_resources({"board": resource}), "board")
 
 
-class Stranger:
+class Stranger(Emulated):
     """Answers every frame with the same bytes."""
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
 
-    def feed(self, data: bytes) -> bytes:
+    def message(self, data: bytes) -> bytes:
         return self.answer
 
-    def tick(self) -> None: ...
 
-    def describe(self) -> str:
-        return "strange"
+def served(device: Emulated) -> SocketServer:
+    return SocketServer("stranger", device, zero_ended, resource="socket://{host}:{port}")
 
 
 @pytest.mark.parametrize("answer", [b"KEITHLEY,MODEL 2636B\n", b"\0\1\2\3\0", b"\0" * 9])
 def test_somebody_else_answers(answer, emulated):
-    server = BoardServer("stranger", Stranger(answer))
+    server = served(Stranger(answer))
     bench = emulated.bench.with_resources({"board": server.resource})
     try:
         with pytest.raises(WrongInstrumentError, match="not as a pulse board"):
@@ -167,12 +169,11 @@ def test_another_version_of_the_protocol_is_refused(emulated, firmware):
 
 def test_a_frame_of_another_version_is_refused(emulated):
     class Newer(Stranger):
-        def feed(self, data: bytes) -> bytes:
-            return b"".join(
-                Frame(0x81, f.sequence, b"?", version=9).encode() for f in FrameDecoder().feed(data)
-            )
+        def message(self, data: bytes) -> bytes:
+            (frame,) = FrameDecoder().feed(data + b"\0")
+            return Frame(0x81, frame.sequence, b"?", version=9).encode()
 
-    server = BoardServer("newer", Newer(b""))
+    server = served(Newer(b""))
     try:
         with pytest.raises(WrongInstrumentError, match="speaks version 9"):
             open_on_bench(emulated.bench.with_resources({"board": server.resource}))

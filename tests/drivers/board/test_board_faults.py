@@ -24,9 +24,9 @@ from ohmloop.drivers.board.frames import Frame, FrameDecoder
 from ohmloop.drivers.board.link import BoardLink
 from ohmloop.drivers.board.measuring import Currents
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.sim_backend.instruments.board.board_faults import Fault
-from ohmloop.sim_backend.instruments.board.board_server import BoardServer
 from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.instruments.faults import Fault
+from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
 
 SHAPE = (5, 12)
 
@@ -61,7 +61,7 @@ def test_a_program_runs_exactly_once_whatever_the_line_loses(
     fault, make, emulated, firmware, chip, twin
 ):
     for seed in range(2):
-        firmware.faults.append(fault)
+        emulated.servers["board"].faults.append(fault)
         receipt = chip.pulse(make(seed))
         twin.pulse(make(seed))
         assert receipt.pulses_applied == make(seed).total_pulses
@@ -71,7 +71,9 @@ def test_a_program_runs_exactly_once_whatever_the_line_loses(
 
 
 def test_the_answer_to_a_question_may_be_lost_too(emulated, firmware, chip):
-    firmware.faults.extend([Fault.DROP, Fault.GARBLE, Fault.DROP_REQUEST, Fault.DUPLICATE])
+    emulated.servers["board"].faults.extend(
+        [Fault.DROP, Fault.GARBLE, Fault.DROP_REQUEST, Fault.DUPLICATE]
+    )
     assert chip.pulse(cell_program(0)).pulses_applied == emulated.pulses_applied
 
 
@@ -81,14 +83,14 @@ def test_a_lost_chunk_is_sent_again(first, emulated, firmware, twin):
     firmware.power_cycle()
     with open_on_bench(emulated.bench) as chip:
         program = coincidence_program(1)
-        firmware.faults.extend([None] * first + [Fault.DROP_REQUEST])
+        emulated.servers["board"].faults.extend([None] * first + [Fault.DROP_REQUEST])
         assert chip.pulse(program).pulses_applied == program.total_pulses
         twin.pulse(program)
     assert np.array_equal(emulated.cells.conductance, twin.conductance)
 
 
 def test_a_line_that_loses_everything_is_an_error_that_says_so(emulated, firmware, chip):
-    firmware.faults.extend([Fault.DROP_REQUEST, None] * 4)
+    emulated.servers["board"].faults.extend([Fault.DROP_REQUEST, None] * 4)
     with pytest.raises(LinkError, match="nothing of it was applied"):
         chip.pulse(cell_program(0))
     assert emulated.pulses_applied == 0
@@ -115,7 +117,7 @@ def test_a_broken_link_is_opened_again_and_the_program_runs_once(emulated, chip)
 
 def test_power_lost_before_a_program_is_noticed_and_it_runs_once(emulated, firmware, chip, twin):
     chip.pulse(cell_program(0))
-    firmware.faults.append(Fault.POWER_BEFORE)
+    emulated.servers["board"].faults.append(Fault.POWER_BEFORE)
     chip.pulse(cell_program(1))
     for seed in range(2):
         twin.pulse(cell_program(seed))
@@ -128,7 +130,7 @@ def test_power_lost_in_a_program_leaves_it_in_doubt_and_the_bench_usable(
     fault, emulated, firmware, chip
 ):
     program = cell_program(0)
-    firmware.faults.append(fault)
+    emulated.servers["board"].faults.append(fault)
     with pytest.raises(InDoubtError, match=r"lost its power.*read the crossbar again") as caught:
         chip.pulse(program)
     assert caught.value.applied is None
@@ -142,7 +144,7 @@ def test_power_lost_in_a_program_leaves_it_in_doubt_and_the_bench_usable(
 def test_a_fault_of_the_board_is_in_doubt_with_what_the_board_counted(
     then, emulated, firmware, chip
 ):
-    firmware.faults.extend([Fault.HARDWARE, *then])
+    emulated.servers["board"].faults.extend([Fault.HARDWARE, *then])
     with pytest.raises(InDoubtError, match="converter does not answer") as caught:
         chip.pulse(cell_program(0))
     assert caught.value.applied == emulated.pulses_applied > 0
@@ -150,7 +152,7 @@ def test_a_fault_of_the_board_is_in_doubt_with_what_the_board_counted(
 
 
 def test_a_fault_of_a_board_that_then_falls_silent_is_in_doubt(emulated, firmware, chip):
-    firmware.faults.extend([Fault.HARDWARE, *[Fault.DROP] * 3])
+    emulated.servers["board"].faults.extend([Fault.HARDWARE, *[Fault.DROP] * 3])
     with pytest.raises(InDoubtError, match="is unknown") as caught:
         chip.pulse(cell_program(0))
     assert caught.value.applied is None
@@ -167,15 +169,14 @@ def test_another_board_on_a_line_that_broke_gets_nothing(emulated, firmware, chi
     assert emulated.pulses_applied == 0
 
 
-class Proxy:
+class Proxy(Emulated):
     """Stands between host and board; ``change`` makes other replies of its replies."""
 
     def __init__(self, board: EmulatedPulseBoard, change: Callable[[Frame], Frame | None]) -> None:
         self.board, self.change = board, change
-        self.tick, self.describe = board.tick, board.describe
 
-    def feed(self, data: bytes) -> bytes:
-        frames = FrameDecoder().feed(self.board.feed(data))
+    def message(self, data: bytes) -> bytes:
+        frames = FrameDecoder().feed(self.board.message(data))
         return b"".join(f.encode() for f in map(self.change, frames) if f)
 
 
@@ -184,7 +185,9 @@ def proxied(emulated, firmware) -> Iterator[Callable[..., PulseBoardCrossbar]]:
     with ExitStack() as stack:
 
         def make(change: Callable[[Frame], Frame | None]) -> PulseBoardCrossbar:
-            server = BoardServer("proxy", Proxy(firmware, change))
+            server = SocketServer(
+                "proxy", Proxy(firmware, change), zero_ended, resource="socket://{host}:{port}"
+            )
             stack.callback(server.close)
             bench = emulated.bench.with_resources({"board": server.resource})
             return stack.enter_context(open_on_bench(bench))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ohmloop.drivers.errors import InstrumentError
 from ohmloop.drivers.instrument import Setting
 from ohmloop.drivers.units import Amperes
 from ohmloop.drivers.validation import Record
@@ -102,6 +103,15 @@ class Keithley2600B(TspInstrument):
         return float(self.transport.query(f"print({self.channel}.measure.i())"))
 
     def make_safe(self) -> None:
-        """Stop scripts, 0 V, output off; the link is in step again afterwards."""
+        """Stop scripts, 0 V, output off; the link is in step again afterwards.
+
+        Raises:
+            InstrumentError: the output says that it is still on.
+        """
         channel = self.channel
-        self.interrupt(f"{channel}.source.levelv = 0\n{channel}.source.output = 0")
+        state = self.interrupt(
+            f"{channel}.source.levelv = 0\n{channel}.source.output = 0", f"{channel}.source.output"
+        )
+        if boolean(state):
+            problem = "the output stays on after it was switched off; switch it off at the front"
+            raise InstrumentError(self.name, self.transport.resource, f"{problem} panel")

@@ -76,10 +76,15 @@ class TspInstrument(Instrument):
         """Stop a running script, reset, clear the error queue."""
         self.transport.write("abort\n*CLS\nreset()\nerrorqueue.clear()")
 
-    def interrupt(self, then: str = "") -> None:
-        """Stop a running script, run ``then``, and throw away replies still on their way."""
+    def interrupt(self, then: str = "", tell: str = "nil") -> str:
+        """Stop a running script, run ``then``, and throw away replies still on their way.
+
+        Returns:
+            What the expression ``tell`` came to afterwards, as text.
+        """
         marker = f"ohmloop-{token_hex(4)}"
-        self.transport.resync(f'\nabort\n{then}\nprint("{marker}")', marker)
+        lines = self.transport.resync(f'\nabort\n{then}\nprint("{marker}", {tell})', marker)
+        return lines[-1].rpartition("\t")[2]
 
     def come_back(self, busy: float = 0.0) -> None:
         """After a broken link: open it anew and throw away what is still on its way.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +17,7 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.population import PopulationSpec, sample
 
+from .latency import LINKS
 from .rig import EMULATIONS, Chip, Server
 
 _RESOURCE = re.compile(
@@ -32,9 +33,13 @@ class EmulationConfig(Record):
         seed: of the chip: its cells and their noise.
         chip: what its cells are like.
         models: model that an instrument identifies as, by instrument name.
+        link: how long the links take; a name in ``latency.LINKS``.
+        real_time: wait for what instruments take themselves, too.
     """
 
     seed: int = 0
+    link: Literal["none", "lan", "usb", "gpib", "serial-115200", "serial-921600"] = "none"
+    real_time: bool = False
     chip: PopulationSpec = PopulationSpec()
     models: dict[str, str] = Field(default_factory=dict)
 
@@ -114,13 +119,16 @@ class EmulatedBench:
         for name, device in self.rig.devices.items():
             host, port = self._address(name)
             try:
-                self.servers[name] = device.serve(name, host, 0 if any_port else port)
+                server = device.serve(name, host, 0 if any_port else port)
             except OSError as error:
                 raise ConfigError(
                     self._file.path,
                     f"instruments.{name}.resource",
                     f"port {port} cannot be served ({error.strerror}); is an emulator running?",
                 ) from error
+            server.link = LINKS[self.config.link]
+            server.clock = self.clock if self.config.real_time else None
+            self.servers[name] = server
 
     def _address(self, name: str) -> tuple[str, int]:
         resource = self._file.config.instruments[name].resource

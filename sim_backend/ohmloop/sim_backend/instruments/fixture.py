@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
@@ -19,6 +19,7 @@ from ohmloop.sim_backend.pulse_strength import PulseStrength
 log = logging.getLogger("ohmloop.emulator")
 
 _REMEMBERED = 1 << 16  # selections
+_TRIPPED = 0.95  # share of its voltage that a tripped source makes
 
 
 class Fixture:
@@ -48,6 +49,16 @@ class Fixture:
         self._between: list[int] = []
         self._known: dict[tuple[str, ...], list[int]] = {}
         self._voltage, self._limit, self._since = 0.0, float("inf"), 0
+        self._tripped = False
+        self._action: tuple[int, Callable[[], None]] | None = None
+
+    def after(self, pulses: int, action: Callable[[], None]) -> None:
+        """Call ``action`` once, when so many pulses more have ended."""
+        self._action = (self.pulses_applied + pulses, action)
+
+    def trip(self) -> None:
+        """The next pulse finds its source in compliance, a little short of what it asks for."""
+        self._tripped = True
 
     @property
     def pulses_applied(self) -> int:
@@ -81,11 +92,14 @@ class Fixture:
         with self.lock:
             self._end_pulse()
             self._voltage, self._limit, self._since = voltage, limit, self.clock.ns
+            if self._action and self.pulses_applied >= self._action[0]:
+                (_, action), self._action = self._action, None
+                action()
 
     @property
     def in_compliance(self) -> bool:
         """Whether the source is at its current limit."""
-        return abs(self._voltage) * self._conductance() > self._limit
+        return self._tripped or abs(self._voltage) * self._conductance() > self._limit
 
     def current(self) -> float:
         """What the source's meter reads now, A; draws read noise of every cell it sees."""
@@ -104,7 +118,7 @@ class Fixture:
         """Voltage that the cells see: less than asked for, at the current limit."""
         conductance = self._conductance()
         if abs(self._voltage) * conductance <= self._limit:
-            return self._voltage
+            return _TRIPPED * self._voltage if self._tripped else self._voltage
         return math.copysign(self._limit / conductance, self._voltage)
 
     def _end_pulse(self) -> None:
@@ -116,6 +130,7 @@ class Fixture:
         if not strength:
             return
         across = self._across()
+        self._tripped = False
         if across != self._voltage:
             self.compliance_pulses += 1
             up, strength = self._strength.of(across, width)

@@ -14,6 +14,9 @@ from ohmloop.drivers import Bench
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 
+from .faults import FaultPlan
+from .latency import LinkModel
+
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
@@ -49,10 +52,19 @@ class Server(Protocol):
 
     port: int
     bytes_received: int
+    faults: FaultPlan
+    link: LinkModel
+    clock: VirtualClock | None
 
     @property
     def resource(self) -> str:
         """Where a driver reaches it."""
+
+    def unplug(self) -> None:
+        """Hang up; the host may connect again."""
+
+    def power_cycle(self) -> None:
+        """Switch the instrument off and on."""
 
     def close(self) -> None:
         """Hang up and stop."""

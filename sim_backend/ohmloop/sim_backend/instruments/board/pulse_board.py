@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import singledispatchmethod
 
@@ -34,11 +33,11 @@ from ohmloop.drivers.board.messages import (
 from ohmloop.drivers.board.replies import REQUESTS, parse_request
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
+from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
-from .board_faults import Fault, on_the_line
 from .board_programs import RefusedError, Upload, admit, first_half
-from .board_server import BoardServer
 
 log = logging.getLogger("ohmloop.emulator")
 
@@ -47,7 +46,7 @@ _NO_RESULT = Result(0, 0, State.NONE, 0, 0)
 _MAX_PAYLOAD = 1 << 18
 
 
-class EmulatedPulseBoard:
+class EmulatedPulseBoard(Emulated):
     """A board with a chip on it.
 
     Args:
@@ -60,7 +59,6 @@ class EmulatedPulseBoard:
         max_payload: longest payload, bytes.
 
     Attributes:
-        faults: what goes wrong with the next requests, one after the other.
         outputs_on: whether lines are driven.
     """
 
@@ -80,7 +78,7 @@ class EmulatedPulseBoard:
         self.about = Identity(
             PROTOCOL, rows, columns, 3, max_payload, 10.0, 20e-9, 1.0, name, "1.0", serial
         )
-        self.faults: deque[Fault] = deque()
+        self._strike: Strike | None = None
         self._boot = 0
         self.power_cycle()
 
@@ -90,9 +88,11 @@ class EmulatedPulseBoard:
         a = self.about
         return f"{a.name} {a.version}, serial number {a.serial}, {a.rows} x {a.columns}"
 
-    def serve(self, name: str, host: str, port: int) -> BoardServer:
+    def serve(self, name: str, host: str, port: int) -> SocketServer:
         """Serve on a socket that plays the serial line."""
-        return BoardServer(name, self, port, host)
+        return SocketServer(
+            name, self, zero_ended, port, host, "socket://{host}:{port}", survives_power=True
+        )
 
     def describe(self) -> str:
         """State in words."""
@@ -107,10 +107,19 @@ class EmulatedPulseBoard:
         self._watchdog, self._heard = _WATCHDOG, self._now()
         self._upload, self._result = Upload(), _NO_RESULT
 
+    def message(self, data: bytes) -> bytes:
+        """Take one frame, without its delimiter; return the answer's."""
+        return self.feed(data + b"\0")
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes from the host; return those for it."""
         self.tick()
         return b"".join([self._answer(frame) for frame in self._decoder.feed(data)])
+
+    def strike(self, strike: Strike) -> None:
+        """The next program ends half-way: the power fails, or the hardware."""
+        if strike.fault in (Fault.POWER_MIDWAY, Fault.HARDWARE):
+            self._strike = strike
 
     def tick(self) -> None:
         """Let the watchdog look at its clock; firmware does so at least every 10 ms."""
@@ -119,19 +128,11 @@ class EmulatedPulseBoard:
             self.outputs_on, self._tripped = False, True
 
     def _answer(self, frame: Frame) -> bytes:
-        fault = self.faults.popleft() if self.faults else None
-        if fault is Fault.DROP_REQUEST:
-            return b""
-        if fault is Fault.POWER_BEFORE:
-            self.power_cycle()
-        reply = self._reply(frame, fault)
+        reply = self._reply(frame)
         self._heard = self._now()
-        if fault in (Fault.POWER_MIDWAY, Fault.POWER_AFTER):
-            self.power_cycle()
-        answer = Frame(reply.type, frame.sequence, reply.payload())
-        return on_the_line(fault, answer.encode())
+        return Frame(reply.type, frame.sequence, reply.payload()).encode()
 
-    def _reply(self, frame: Frame, fault: Fault | None) -> Message:
+    def _reply(self, frame: Frame) -> Message:
         try:
             if frame.version != PROTOCOL and frame.type != Identify.type:
                 raise RefusedError(Code.VERSION, f"this board speaks version {PROTOCOL}")
@@ -139,7 +140,7 @@ class EmulatedPulseBoard:
                 raise RefusedError(Code.TYPE, f"no request of type {frame.type:#04x}")
             request = parse_request(frame)
             if isinstance(request, Run):
-                return self._run(request, fault)
+                return self._run(request)
             return self._do(request)
         except MessageError as error:
             return Refusal(Code.PAYLOAD, str(error))
@@ -196,7 +197,7 @@ class EmulatedPulseBoard:
         self._upload.keep(request)
         return Done()
 
-    def _run(self, request: Run, fault: Fault | None) -> Message:
+    def _run(self, request: Run) -> Message:
         if request.boot != self._boot:
             raise RefusedError(Code.REBOOTED, "the board was switched off and on since")
         last = self._result
@@ -207,14 +208,16 @@ class EmulatedPulseBoard:
         limits = self._limits_set()
         program = self._upload.whole(request)
         admit(program, limits, self.cells.shape, self.about)
-        stops = fault in (Fault.POWER_MIDWAY, Fault.HARDWARE)
-        runs = first_half(program.runs) if stops else program.runs
+        strike, self._strike = self._strike, None
+        runs = first_half(program.runs) if strike else program.runs
         applied = self._pulse(runs, program.conditions)
         self.clock.sleep(program.seconds)
         self._upload = Upload()
-        state = State.STOPPED if stops else State.DONE
+        if strike and strike.fault is Fault.POWER_MIDWAY:
+            raise PowerLostError
+        state = State.STOPPED if strike else State.DONE
         self._result = Result(request.number, request.checksum, state, applied, 0)
-        if fault is Fault.HARDWARE:
+        if strike:
             self.outputs_on = False
             raise RefusedError(Code.HARDWARE, "a converter does not answer")
         return self._result

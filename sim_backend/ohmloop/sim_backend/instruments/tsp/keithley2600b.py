@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.fixture import Fixture
-from ohmloop.sim_backend.instruments.server import LineServer
 
 from .tree import Attribute, Computed, Tree
+from .tsp_device import TspDevice
 from .tsp_processor import NOT_A_READING, TspProcessor
 
 _RANGES_I = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1.5)
@@ -31,7 +32,8 @@ class Channel:
         self._function = Attribute(1, allowed=(0, 1), on_change=drive)
         self._levelv = Attribute(0.0, -200, 200, on_change=drive)
         self._limiti = Attribute(0.1, 1e-10, 1.5, on_change=drive)
-        self._output = Attribute(0, allowed=(0, 1, 2), on_change=drive)
+        self._output = Attribute(0, allowed=(0, 1, 2), on_change=self._switched)
+        self.stuck = self._was_on = False
         self.source = Tree(
             func=self._function,
             levelv=self._levelv,
@@ -85,8 +87,15 @@ class Channel:
     def reset(self) -> None:
         """Power-on state; the output goes off first."""
         self._output.value = 0.0
-        self._drive()
+        self._switched()
         self.tree.reset()
+        self._switched()
+
+    def _switched(self) -> None:
+        """The output relay has been told something; a stuck one stays closed."""
+        if self.stuck and self._was_on:
+            self._output.value = 1.0
+        self._was_on = self.on
         self._drive()
 
     def _level(self) -> float:
@@ -147,7 +156,7 @@ def append(proxy: Any, reading: float) -> None:
     buffer["readings"].append(reading)
 
 
-class EmulatedKeithley2600B:
+class EmulatedKeithley2600B(TspDevice):
     """The instrument: two channels and a command processor.
 
     Args:
@@ -160,7 +169,7 @@ class EmulatedKeithley2600B:
     def __init__(
         self, fixture: Fixture, channel: str = "a", model: str = "2636B", serial: str = "4010001"
     ) -> None:
-        clock = fixture.clock
+        clock, self._fixture = fixture.clock, fixture
         self.channels = {
             name: Channel(clock, fixture if name == channel else None) for name in ("a", "b")
         }
@@ -189,14 +198,26 @@ class EmulatedKeithley2600B:
         for channel in self.channels.values():
             channel.reset()
 
-    @property
-    def identity(self) -> str:
-        """Reply to ``*IDN?``."""
-        return self.processor.identity
+    def power_cycle(self) -> None:
+        """A stuck relay comes loose, and all is as at power-on."""
+        for channel in self.channels.values():
+            channel.stuck = False
+        super().power_cycle()
 
-    def serve(self, name: str, host: str, port: int) -> LineServer:
-        """Serve on a socket."""
-        return LineServer(name, self.processor, port, self.describe, host)
+    def strike(self, strike: Strike) -> None:
+        """Faults of a source; power and hardware fail after some pulses more."""
+        match strike.fault:
+            case Fault.POWER_MIDWAY:
+                self._fixture.after(strike.pulses, _lose_power)
+            case Fault.HARDWARE:
+                self._fixture.after(strike.pulses, self.error)
+            case Fault.COMPLIANCE:
+                self._fixture.trip()
+            case Fault.STUCK_OUTPUT:
+                for channel in self.channels.values():
+                    channel.stuck = True
+            case _:
+                super().strike(strike)
 
     def describe(self) -> str:
         """State in words, for who watches the emulator."""
@@ -204,3 +225,7 @@ class EmulatedKeithley2600B:
             f"smu{name} output {'on' if c.on else 'off'}" for name, c in self.channels.items()
         ]
         return ", ".join(states)
+
+
+def _lose_power() -> None:
+    raise PowerLostError

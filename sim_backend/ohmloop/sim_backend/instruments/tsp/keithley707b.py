@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from ohmloop.sim_backend.instruments.fixture import Fixture
-from ohmloop.sim_backend.instruments.server import LineServer
 
 from .tree import Attribute, Tree
+from .tsp_device import TspDevice
 from .tsp_processor import TspProcessor
 
 _SETTLE = 4e-3
@@ -30,7 +30,7 @@ class ChannelError(Exception):
         super().__init__(message)
 
 
-class EmulatedKeithley707B:
+class EmulatedKeithley707B(TspDevice):
     """The matrix: crosspoints and a command processor.
 
     Args:
@@ -71,15 +71,6 @@ class EmulatedKeithley707B:
         self._delays.clear()
         self._move(())
         self.tree.reset()
-
-    @property
-    def identity(self) -> str:
-        """Reply to ``*IDN?``."""
-        return self.processor.identity
-
-    def serve(self, name: str, host: str, port: int) -> LineServer:
-        """Serve on a socket."""
-        return LineServer(name, self.processor, port, self.describe, host)
 
     def describe(self) -> str:
         """State in words."""

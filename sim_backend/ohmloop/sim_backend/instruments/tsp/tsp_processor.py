@@ -79,9 +79,14 @@ class TspProcessor:
         self._reset, self._out = reset, bytearray()
         self._script: tuple[str, list[str]] | None = None
         self._format = _format_tree()
+        self._tree = tree
+        self._nodes: dict[int, Tree] = {1: tree}
+        self._boot()
+
+    def _boot(self) -> None:
         self._lua = lua51.LuaRuntime(unpack_returned_tuples=True, register_eval=False)
         self._proxy = self._lua.eval(_PROXY)
-        self._install(tree)
+        self._install(self._tree)
 
     def line(self, line: str) -> bytes:
         """Process one line; returns what the instrument sends back, often nothing."""
@@ -89,6 +94,24 @@ class TspProcessor:
         with contextlib.suppress(AbortedError):
             self._process(line.strip("\r"))
         return bytes(self._out)
+
+    def message(self, data: bytes) -> bytes:
+        """One line as bytes."""
+        return self.line(data.decode("latin-1"))
+
+    def urgent(self, data: bytes) -> bool:
+        """The word ``abort`` stops a chunk that runs."""
+        found = data.strip() == b"abort"
+        self.aborting |= found
+        return found
+
+    def power_cycle(self) -> None:
+        """Outputs off; a new interpreter, which knows no script and no link."""
+        self._reset()
+        self._script, self.aborting = None, False
+        self.errors.entries.clear()
+        self._format = _format_tree()
+        self._boot()
 
     def attach(self, node: int, tree: Tree) -> None:
         """Make ``tree`` reachable as ``node[node]``, once scripts call ``tsplink.reset()``."""
@@ -165,7 +188,6 @@ class TspProcessor:
         g = self._lua.globals()
         for name in _FORBIDDEN:
             g[name] = None
-        self._nodes: dict[int, Tree] = {1: tree}
         self._node_table = self._lua.table()
         shared = {
             "errorqueue": self._error_tree(),
