@@ -133,7 +133,7 @@ class Demo:
             "messages": self.messages,
             "pulses_sent": self.pulses_sent,
             "pulses_applied": self.emulated.pulses_applied,
-            "hot_switches": self.emulated.rig.hot_switches,
+            "hot_switches": self.emulated.hot_switches,
             "outputs_on": self.emulated.outputs_on,
             "chip_seconds": self.emulated.clock.now,
             "calibration": self.calibration,

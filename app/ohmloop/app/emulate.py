@@ -25,7 +25,7 @@ def emulate(path: Path, screen: Screen, any_port: bool = False) -> None:
     bench = load_bench(path)
     with orderly_interrupts(), EmulatedBench(bench, any_port) as emulated:
         for name, server in emulated.servers.items():
-            identity = emulated.rig.devices[name].identity
+            identity = emulated.devices[name].identity
             screen.say(f"{name}: {server.resource}  {identity}")
         screen.result({"resources": {n: s.resource for n, s in emulated.servers.items()}})
         screen.say("ready; Ctrl-C ends it")
@@ -36,7 +36,7 @@ def emulate(path: Path, screen: Screen, any_port: bool = False) -> None:
             state = "ON" if emulated.outputs_on else "off"
             screen.say(
                 f"ended: outputs {state}, {emulated.pulses_applied} pulses reached the chip,"
-                f" {emulated.rig.hot_switches} hot switches"
+                f" {emulated.hot_switches} hot switches"
             )
 
 

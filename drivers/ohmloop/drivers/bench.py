@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from .conditions import PulseConditions, PulseShape, ReadCondition
 from .errors import ConfigError, LimitError
 from .limits import Limits
+from .links.transport import Tap
 from .registry import crossbar_kind, instrument_driver
 from .units import Amperes, Seconds, Volts
 from .validation import Record, load_yaml, validate
@@ -96,12 +98,16 @@ class Bench:
         path: the file, for messages and for paths relative to it.
         config: its content.
 
+    Attributes:
+        recorder: makes a tap for each instrument's link, if what goes over it is to be recorded.
+
     Raises:
         ConfigError: names file and key.
     """
 
     def __init__(self, path: Path, config: BenchConfig) -> None:
         self.path, self.config = path, config
+        self.recorder: Callable[[str], Tap] | None = None
         for name, instrument in config.instruments.items():
             key = f"instruments.{name}"
             driver = instrument_driver(instrument.driver, path, f"{key}.driver")
@@ -129,6 +135,16 @@ class Bench:
         """The chip's limits."""
         known = self.config.limits.model_dump(exclude_none=True)
         return Limits(**known)
+
+    def tap(self, instrument: str) -> Tap | None:
+        """What sees the bytes of an instrument's link, if anybody does."""
+        return self.recorder(instrument) if self.recorder else None
+
+    def instruments_of(self, crossbar: str) -> set[str]:
+        """The instruments that a crossbar's wiring names."""
+        wiring = self.config.crossbars[crossbar].wiring
+        named = {value for value in wiring.values() if isinstance(value, str)}
+        return named & set(self.config.instruments)
 
     def crossbar_name(self, wanted: str = "") -> str:
         """The crossbar called ``wanted``, or the only one.

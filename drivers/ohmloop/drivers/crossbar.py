@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .characteristics import Characteristics
 from .conditions import PulseConditions, ReadCondition
-from .errors import ChipFileError, ProgramError
+from .errors import ChipFileError, InDoubtError, ProgramError
 from .journal import PulseJournal
 from .limits import Guard, Limits, WearLedger
 from .pulses import PulseProgram
@@ -148,6 +148,30 @@ class Crossbar(ABC):
             return self._read(r, c)
 
     @final
+    def currents(
+        self, voltage: float, rows: Lines = ALL, columns: Lines = ALL
+    ) -> NDArray[np.float64]:
+        """Measure currents at a voltage of the caller's choice, one cell at a time; 0 V is allowed.
+
+        Args:
+            voltage: row against column, V.
+            rows: which rows.
+            columns: which columns.
+
+        Returns:
+            ``(rows, columns)`` of those asked for, A.
+
+        Raises:
+            LimitError: beyond ``limits.read_voltage``.
+            IndexError: a row or column that the crossbar has not.
+            InstrumentError: the instruments could not.
+        """
+        self.limits.check_read(voltage)
+        r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
+        with self._lock:
+            return self._currents(r, c, voltage)
+
+    @final
     def forward(self, column_voltages: ArrayLike) -> NDArray[np.float64]:
         """Drive columns, sense rows: ``I = G V``.
 
@@ -241,6 +265,20 @@ class Crossbar(ABC):
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         """Conductances at the crossings of ``rows`` and ``columns``, S."""
 
+    def _currents(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
+        """Currents at ``voltage``, A. What hardware does not override knows its read voltage only.
+
+        Raises:
+            ProgramError: this hardware reads at no other voltage.
+        """
+        if voltage != self.reading.voltage:
+            raise ProgramError(
+                f"{self.name} reads at {self.reading.voltage:g} V only, not at {voltage:g} V"
+            )
+        return self._read(rows, columns) * voltage
+
     @abstractmethod
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:
         """Apply; return pulses applied as the hardware counted them, and runs in compliance."""
@@ -265,6 +303,8 @@ class Crossbar(ABC):
         try:
             applied, clipped = self._pulse(program, sequence)
         except BaseException as error:
+            if isinstance(error, InDoubtError):
+                error.cells = np.unique(program.runs.cells)
             if self.journal:
                 self.journal.doubt(entry, error)
             raise

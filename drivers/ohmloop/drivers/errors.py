@@ -119,9 +119,12 @@ class InDoubtError(InstrumentError):
     """A pulse program was interrupted; how much of it reached the chip is only partly known.
 
     ``applied`` is the number of pulses that the instrument itself counted, or None where it
-    could not be asked. The cells concerned have to be read again before anything is built on them.
+    could not be asked. ``cells`` are the cells concerned, as flat indices
+    ``row * columns + column`` (set by the crossbar); they have to be read again before anything is
+    built on them.
     """
 
     def __init__(self, instrument: str, resource: str, problem: str, applied: int | None) -> None:
         self.applied = applied
+        self.cells: Any = ()
         super().__init__(instrument, resource, problem)

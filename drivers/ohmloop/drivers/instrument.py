@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -29,16 +30,24 @@ class Instrument:
         name: its name on the bench.
         transport: the link.
         options: an ``Options`` record.
+
+    Attributes:
+        lock: held by whoever talks to it; crossbars that share an instrument share it.
+        tenant: the crossbar that configured it last; another one configures it anew first.
     """
 
     Options: ClassVar[type[Record]] = NoOptions
     maker: ClassVar[str]
     models: ClassVar[tuple[str, ...]]
+    end: ClassVar[str] = "\n"
+    """What ends a message."""
 
     def __init__(self, name: str, transport: Transport, options: Record | None = None) -> None:
         self.name, self.transport = name, transport
         self.options: Any = options or self.Options()
         self.identity = ""
+        self.lock = threading.RLock()
+        self.tenant: object = None
 
     @classmethod
     def connect(cls, bench: Bench, name: str) -> Self:
@@ -53,7 +62,9 @@ class Instrument:
         config = bench.config.instruments[name]
         options = validate(cls.Options, config.options, bench.path, f"instruments.{name}.options")
         visa = bench.config.visa
-        transport = VisaTransport(name, config.resource, visa.backend, visa.timeout)
+        transport = VisaTransport(
+            name, config.resource, visa.backend, visa.timeout, cls.end, bench.tap(name)
+        )
         instrument = cls(name, transport, options)
         try:
             instrument.identify()

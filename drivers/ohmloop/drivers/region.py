@@ -47,6 +47,11 @@ class Region(Crossbar):
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         return self.parent.read(rows + self.origin[0], columns + self.origin[1])
 
+    def _currents(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
+        return self.parent.currents(voltage, rows + self.origin[0], columns + self.origin[1])
+
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         receipt = self.parent.pulse(self._embed(program))
         return receipt.pulses_applied, receipt.clipped

@@ -108,12 +108,16 @@ class TwinCrossbar(Crossbar):
         return currents
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        volts = self.reading.voltage
+        # A meter sees a current: so the last bits agree with a bench's.
+        return self._currents(rows, columns, volts) / volts
+
+    def _currents(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
         noisy = self.cells.arrays.numpy(self.cells.read(cells))
-        volts = (
-            self.reading.voltage
-        )  # a meter sees a current; so the last bits agree with a bench's
-        measured: NDArray[np.float64] = (noisy * volts) / volts
+        measured: NDArray[np.float64] = noisy * voltage
         return measured.reshape(rows.size, columns.size)
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002

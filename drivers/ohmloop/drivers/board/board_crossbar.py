@@ -153,18 +153,23 @@ class PulseBoardCrossbar(Crossbar):
         raise InstrumentError(self.board.name, self.board.link.resource, problem)
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
-        currents = [self._measure(*request) for request in self._read_requests(rows, columns)]
+        return self._currents(rows, columns, self.reading.voltage) / self.reading.voltage
+
+    def _currents(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
+        requests = self._read_requests(rows, columns, voltage)
+        currents = [self._measure(*request) for request in requests]
         flat = np.concatenate(currents) if currents else np.empty(0)
-        conductances: NDArray[np.float64] = flat / self.reading.voltage
-        return conductances.reshape(rows.size, columns.size)
+        return flat.reshape(rows.size, columns.size)
 
     def _read_requests(
-        self, rows: NDArray[np.intp], columns: NDArray[np.intp]
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> list[tuple[Message, int]]:
         """Requests that read ``rows`` x ``columns`` in order, each with its number of cells."""
         if not rows.size or not columns.size:
             return []
-        head = (self.reading.voltage, self.reading.settle, self._integration)
+        head = (voltage, self.reading.settle, self._integration)
         most = self.board.about.max_payload // 8
         if _neighbours(rows) and _neighbours(columns) and columns.size <= most:
             first, width, tall = int(columns[0]), columns.size, most // columns.size

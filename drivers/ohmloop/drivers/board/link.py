@@ -7,7 +7,7 @@ import time
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError, WrongInstrumentError
 from ohmloop.drivers.links.serial_port import Failures, SerialPort
-from ohmloop.drivers.links.transport import Traffic
+from ohmloop.drivers.links.transport import Tap, Traffic
 
 from .frames import PROTOCOL, Frame, FrameDecoder
 from .messages import Message, MessageError
@@ -28,6 +28,7 @@ class BoardLink:
         timeout: time to wait beyond what the request needs, s.
         first: sequence number of the first request; by default from the clock, so that replies
             owed to a program that ended are not taken for ours.
+        tap: sees every byte.
 
     Attributes:
         traffic: messages and bytes so far.
@@ -44,9 +45,10 @@ class BoardLink:
         baud: int = 921_600,
         timeout: float = 2.0,
         first: int | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self.name, self.resource, self.traffic = name, resource, Traffic()
-        self.heard = False
+        self.heard, self.tap = False, tap
         self._baud, self._timeout = baud, timeout
         self._sequence = (time.monotonic_ns() // 1000 if first is None else first) % _SEQUENCES
         self._lock = threading.RLock()
@@ -105,7 +107,7 @@ class BoardLink:
     def _open(self) -> SerialPort:
         self._decoder.clear()
         try:
-            return SerialPort(self.resource, self._baud)
+            return SerialPort(self.resource, self._baud, self.tap)
         except Failures as error:
             raise NotConnectedError(
                 self.name,

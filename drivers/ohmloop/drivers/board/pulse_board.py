@@ -80,7 +80,7 @@ class PulseBoard(Instrument):
         """
         config = bench.config.instruments[name]
         options = validate(cls.Options, config.options, bench.path, f"instruments.{name}.options")
-        link = BoardLink(name, config.resource, options.baud, options.timeout)
+        link = BoardLink(name, config.resource, options.baud, options.timeout, tap=bench.tap(name))
         board = cls(name, link, options)
         try:
             board.identify()

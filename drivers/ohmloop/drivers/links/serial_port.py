@@ -13,6 +13,7 @@ from typing import Any
 import serial
 
 from .interrupts import interrupts_held
+from .transport import Tap
 
 _SLICE = 0.05  # longest wait of a real port before looking at the clock again, s
 _CHUNK = 1 << 16
@@ -28,13 +29,15 @@ class SerialPort:
     Args:
         resource: pySerial URL.
         baud: bit/s; without meaning for sockets.
+        tap: sees every byte.
 
     Raises:
         OSError: it cannot be opened.
         ValueError: the URL is none.
     """
 
-    def __init__(self, resource: str, baud: int) -> None:
+    def __init__(self, resource: str, baud: int, tap: Tap | None = None) -> None:
+        self._tap = tap
         # Exclusive: two hosts on one board would take each other's program numbers.
         self._port: Any = serial.serial_for_url(
             resource, baudrate=baud, timeout=_SLICE, exclusive=True
@@ -52,6 +55,8 @@ class SerialPort:
         """
         with interrupts_held():
             self._port.write(data)
+        if self._tap:
+            self._tap.sent(data)
 
     def read(self, seconds: float) -> bytes:
         """What has arrived, or nothing after about ``seconds``.
@@ -59,6 +64,12 @@ class SerialPort:
         Raises:
             OSError: the line broke, or the peer hung up.
         """
+        data = self._read(seconds)
+        if data and self._tap:
+            self._tap.received(data)
+        return data
+
+    def _read(self, seconds: float) -> bytes:
         if self._socket is None:
             return bytes(self._port.read(max(1, self._port.in_waiting)))
         ready, _, _ = select.select([self._socket], [], [], seconds)

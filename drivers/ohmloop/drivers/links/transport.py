@@ -21,6 +21,16 @@ class Traffic:
     bytes_received: int = 0
 
 
+class Tap(Protocol):
+    """Sees every byte of a link, in the order it goes."""
+
+    def sent(self, data: bytes) -> None:
+        """Bytes that left."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes that came."""
+
+
 class Transport(Protocol):
     """A message link to one instrument. All methods raise ``LinkError`` when it fails.
 
@@ -30,6 +40,7 @@ class Transport(Protocol):
 
     resource: str
     traffic: Traffic
+    tap: Tap | None
 
     def write(self, text: str) -> None:
         """Send one message (which may hold many lines)."""
@@ -45,6 +56,9 @@ class Transport(Protocol):
 
     def reopen(self) -> None:
         """Close the link and open it anew, with growing pauses; raises when nobody answers."""
+
+    def restart(self) -> None:
+        """``reopen``, and a device clear where the interface has one: no reply is owed after."""
 
     def resync(self, text: str, marker: str, wait: float = 0.0) -> list[str]:
         """Throw away what is on its way: send ``text``, read until the line ``marker``.

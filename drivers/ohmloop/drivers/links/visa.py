@@ -23,7 +23,7 @@ from pyvisa.resources import MessageBasedResource
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
 from .interrupts import interrupts_held
-from .transport import Traffic
+from .transport import Tap, Traffic
 
 _SLICE = 0.25  # longest wait before looking whether the peer is still there, s
 _CHUNK = 1 << 16
@@ -36,22 +36,31 @@ def _manager(backend: str) -> pyvisa.ResourceManager:
 
 
 class VisaTransport:
-    """A link to one VISA resource; lines end in LF.
+    """A link to one VISA resource.
 
     Args:
         name: the instrument, for messages.
         resource: such as ``TCPIP0::192.168.0.5::5025::SOCKET`` or ``GPIB0::26::INSTR``.
         backend: PyVISA backend, such as ``@py`` or a path to a vendor's library.
         timeout: time to wait for a reply beyond what the instrument needs, s.
+        end: what ends a message, both ways; replies may end in CR before it.
+        tap: sees every byte.
 
     Raises:
         NotConnectedError: nobody is there, or the resource is not one.
     """
 
     def __init__(
-        self, name: str, resource: str, backend: str = "@py", timeout: float = 5.0
+        self,
+        name: str,
+        resource: str,
+        backend: str = "@py",
+        timeout: float = 5.0,
+        end: str = "\n",
+        tap: Tap | None = None,
     ) -> None:
         self.name, self.resource, self.traffic = name, resource, Traffic()
+        self.tap, self._end = tap, end
         self._timeout = timeout
         self._lock = threading.RLock()
         self._in_step = True
@@ -61,20 +70,22 @@ class VisaTransport:
     def _connect(self) -> None:
         self._visa = self._open(self._backend)
         self._visa.timeout = round(self._timeout * 1e3)
-        self._visa.read_termination = "\n"
+        self._visa.read_termination = self._end[-1]
         self._visa.write_termination = ""
         self._socket = _raw_socket(self._visa)
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def write(self, text: str) -> None:
-        """Send one message; a line feed is added."""
-        data = (text + "\n").encode("ascii")
+        """Send one message; its end is added."""
+        data = (text + self._end).encode("ascii")
         with self._lock, self._failures("sending"):
             with interrupts_held():
                 self._visa.write_raw(data)
             self.traffic.messages += 1
             self.traffic.bytes_sent += len(data)
+            if self.tap:
+                self.tap.sent(data)
 
     def query(self, text: str, wait: float = 0.0) -> str:
         """Send one message, return one line without its line feed."""
@@ -93,7 +104,7 @@ class VisaTransport:
                 self._await(wait)
                 with self._failures("reading"):
                     data = bytes(self._visa.read_bytes(count, chunk_size=_CHUNK))
-            self.traffic.bytes_received += len(data)
+            self._arrived(data)
             return data
 
     def read_line(self, wait: float = 0.0) -> str:
@@ -119,6 +130,19 @@ class VisaTransport:
                 return
             raise self._error("the link broke and nobody answers any more")
 
+    def restart(self) -> None:
+        """``reopen``; on GPIB, USB and VXI-11 a device clear too: no reply is owed after.
+
+        Raises:
+            LinkError: nobody answers any more.
+        """
+        with self._lock:
+            self.reopen()
+            if self._socket is None:
+                with contextlib.suppress(pyvisa.Error, NotImplementedError):
+                    self._visa.clear()
+            self._in_step = True
+
     def resync(self, text: str, marker: str, wait: float = 0.0) -> list[str]:
         """Send ``text`` and read lines until one holds ``marker``; returns the lines before it."""
         with self._lock:
@@ -142,8 +166,13 @@ class VisaTransport:
         self._await(wait)
         with self._failures("reading"):
             data = self._visa.read_raw()
+        self._arrived(data)
+        return data.decode("ascii", errors="replace").rstrip(self._end + "\r\n")
+
+    def _arrived(self, data: bytes) -> None:
         self.traffic.bytes_received += len(data)
-        return data.decode("ascii", errors="replace").rstrip("\r\n")
+        if self.tap:
+            self.tap.received(data)
 
     @contextmanager
     def _reply_expected(self) -> Iterator[None]:

@@ -145,7 +145,6 @@ class TspCrossbar(Crossbar):
             "up_width": c.up.width,
             "down_width": c.down.width,
             "rest": c.rest,
-            "read": self.reading.voltage,
             "settle": self.reading.settle,
         }
         fields = ", ".join(f"{key} = {number(value)}" for key, value in values.items())
@@ -153,19 +152,26 @@ class TspCrossbar(Crossbar):
         return [f"ohmloop.configure{{smu = {self.smu.channel}, matrix = {matrix}, {fields}}}"]
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        return self._currents(rows, columns, self.reading.voltage) / self.reading.voltage
+
+    def _currents(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
         per_block = max(1, _READ_BLOCK // max(1, columns.size))
         blocks = [
-            self._read_block(rows[start : start + per_block], columns)
+            self._read_block(rows[start : start + per_block], columns, voltage)
             for start in range(0, rows.size, per_block)
         ]
         return np.concatenate(blocks) if blocks else np.empty((0, columns.size))
 
-    def _read_block(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _read_block(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
         cells = rows.size * columns.size
         if not cells:
             return np.empty((rows.size, columns.size))
         cell_time = self.reading.settle + self.reading.nplc * self._cycle + _VISIT + _RELAY
-        text = f"ohmloop.read({numbers(rows + 1)}, {numbers(columns + 1)})"
+        text = f"ohmloop.read({numbers(rows + 1)}, {numbers(columns + 1)}, {number(voltage)})"
         wait = cells * cell_time
         try:
             block, errors = self._ask_block(text, cells, wait)
@@ -178,7 +184,7 @@ class TspCrossbar(Crossbar):
         current = block.reshape(rows.size, columns.size)
         current[1::2] = current[1::2, ::-1]
         self._refuse_overflow(current, rows, columns)
-        return current / self.reading.voltage
+        return current
 
     def _ask_block(self, text: str, cells: int, wait: float) -> tuple[NDArray[np.float64], int]:
         """Currents of a block in the order they were measured, A, and errors queued."""

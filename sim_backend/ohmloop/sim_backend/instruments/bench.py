@@ -18,7 +18,8 @@ from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.population import PopulationSpec, sample
 
 from .latency import LINKS
-from .rig import EMULATIONS, Chip, Server
+from .rig import EMULATIONS, Chip, Device, Rig, Server
+from .witness import Witness
 
 _RESOURCE = re.compile(
     r"(?:TCPIP\d*::(?P<host>.+)::(?P<port>\d+)::SOCKET|socket://(?P<host2>[^:]+):(?P<port2>\d+))",
@@ -45,12 +46,14 @@ class EmulationConfig(Record):
 
 
 class EmulatedBench:
-    """Runs until closed; a context manager.
+    """Runs until closed; a context manager. Every crossbar of the bench has a chip of its own.
+
+    Crossbars that share an instrument share a rig.
 
     Attributes:
         bench: the bench file, with the resources that are served.
-        rig: the instruments and their wiring.
-        cells: the chip.
+        chips: the chips, by crossbar.
+        rigs: instruments and their wiring.
         clock: the bench's time.
         servers: by instrument name.
 
@@ -67,12 +70,11 @@ class EmulatedBench:
         config = bench.config.emulation or {}
         self.config = validate(EmulationConfig, config, bench.path, "emulation")
         self._file, self.clock = bench, VirtualClock()
-        name = bench.crossbar_name()
-        shape = bench.config.crossbars[name].shape
-        population = sample(self.config.chip, shape, np.random.default_rng(self.config.seed))
-        self.cells = CellArray(population, self.config.seed)
-        chip = Chip(self.cells, self.clock, bench, name, self.config.models)
-        self.rig = self._make_rig(chip)
+        self.chips = {
+            name: self._make_chip(name, number)
+            for number, name in enumerate(bench.config.crossbars)
+        }
+        self.rigs = [self._make_rig(chips) for chips in self._groups()]
         try:
             self._start(any_port)
         except BaseException:
@@ -81,14 +83,34 @@ class EmulatedBench:
         self.bench = bench.with_resources({n: s.resource for n, s in self.servers.items()})
 
     @property
+    def rig(self) -> Any:
+        """The only rig, or the first."""
+        return self.rigs[0]
+
+    @property
+    def cells(self) -> CellArray:
+        """The only chip, or the first."""
+        return next(iter(self.chips.values())).cells
+
+    @property
+    def devices(self) -> dict[str, Device]:
+        """All instruments, by name."""
+        return {name: device for rig in self.rigs for name, device in rig.devices.items()}
+
+    @property
     def pulses_applied(self) -> int:
-        """Pulses that reached the chip, counted by the chip."""
-        return self.cells.pulses_applied
+        """Pulses that reached the chips, counted by the chips."""
+        return sum(chip.cells.pulses_applied for chip in self.chips.values())
 
     @property
     def outputs_on(self) -> bool:
         """Whether any source is on."""
-        return bool(self.rig.outputs_on)
+        return any(rig.outputs_on for rig in self.rigs)
+
+    @property
+    def hot_switches(self) -> int:
+        """How often relays moved under voltage."""
+        return sum(rig.hot_switches for rig in self.rigs)
 
     def close(self) -> None:
         """Stop all servers."""
@@ -106,17 +128,43 @@ class EmulatedBench:
     ) -> None:
         self.close()
 
-    def _make_rig(self, chip: Chip) -> Any:
-        kind = chip.bench.config.crossbars[chip.crossbar].kind
+    def _make_chip(self, crossbar: str, number: int) -> Chip:
+        """Chips of one bench differ, and the first is the one that a bench of one would have."""
+        seed = self.config.seed + number
+        shape = self._file.config.crossbars[crossbar].shape
+        population = sample(self.config.chip, shape, np.random.default_rng(seed))
+        cells = CellArray(population, seed)
+        witness = Witness(self._file.limits.read_voltage)
+        return Chip(cells, self.clock, self._file, crossbar, self.config.models, witness)
+
+    def _groups(self) -> list[list[Chip]]:
+        """Chips whose crossbars share an instrument, together."""
+        groups: list[tuple[set[str], list[Chip]]] = []
+        for name, chip in self.chips.items():
+            mine, together = self._file.instruments_of(name), [chip]
+            for group in [g for g in groups if g[0] & mine]:
+                groups.remove(group)
+                mine, together = mine | group[0], group[1] + together
+            groups.append((mine, together))
+        return [chips for _, chips in groups]
+
+    def _make_rig(self, chips: list[Chip]) -> Rig:
+        first = chips[0]
+        kind = self._file.config.crossbars[first.crossbar].kind
+        key = f"crossbars.{first.crossbar}.kind"
         try:
             make = lookup(EMULATIONS, "emulations", kind)
         except KeyError:
-            key = f"crossbars.{chip.crossbar}.kind"
-            raise ConfigError(chip.bench.path, key, f"no emulator for {kind!r}") from None
-        return make(chip)
+            raise ConfigError(self._file.path, key, f"no emulator for {kind!r}") from None
+        for chip in chips[1:]:
+            if self._file.config.crossbars[chip.crossbar].kind != kind:
+                problem = f"shares an instrument with {first.crossbar!r}, which is of another kind"
+                raise ConfigError(self._file.path, f"crossbars.{chip.crossbar}.kind", problem)
+        rig: Rig = make(*chips)
+        return rig
 
     def _start(self, any_port: bool) -> None:
-        for name, device in self.rig.devices.items():
+        for name, device in self.devices.items():
             host, port = self._address(name)
             try:
                 server = device.serve(name, host, 0 if any_port else port)

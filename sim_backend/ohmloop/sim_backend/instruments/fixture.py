@@ -16,6 +16,8 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
+from .witness import Witness
+
 log = logging.getLogger("ohmloop.emulator")
 
 _REMEMBERED = 1 << 16  # selections
@@ -31,6 +33,7 @@ class Fixture:
         rows: crosspoint -> row of the chip, on the source's HI.
         columns: crosspoint -> column of the chip, on the source's LO.
         clock: the bench's time.
+        witness: told of every voltage that cells see.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Fixture:
         rows: dict[str, int],
         columns: dict[str, int],
         clock: VirtualClock,
+        witness: Witness | None = None,
     ) -> None:
         self.cells, self.clock = cells, clock
         self.lock = threading.RLock()
@@ -49,6 +53,7 @@ class Fixture:
         self._between: list[int] = []
         self._known: dict[tuple[str, ...], list[int]] = {}
         self._voltage, self._limit, self._since = 0.0, float("inf"), 0
+        self._witness = witness or Witness(0.0)
         self._tripped = False
         self._action: tuple[int, Callable[[], None]] | None = None
 
@@ -126,6 +131,7 @@ class Fixture:
         if not self._voltage or not self._between:
             return
         width = (self.clock.ns - self._since) * 1e-9
+        self._witness.saw(self._voltage, width)
         up, strength = self._strength.of(self._voltage, width)
         if not strength:
             return

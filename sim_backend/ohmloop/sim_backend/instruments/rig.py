@@ -1,6 +1,6 @@
 """What an emulated bench is made of: a rig of instruments around one chip.
 
-A kind of crossbar is emulated by a function ``(chip) -> Rig``, found by the kind's name in
+A kind of crossbar is emulated by a function ``(*chips) -> Rig``, found by the kind's name in
 ``EMULATIONS`` or under the entry-point group ``ohmloop.emulations``.
 """
 
@@ -16,6 +16,7 @@ from ohmloop.sim_backend.clock import VirtualClock
 
 from .faults import FaultPlan
 from .latency import LinkModel
+from .witness import Witness
 
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
@@ -34,6 +35,7 @@ class Chip:
         bench: the bench file.
         crossbar: which crossbar of it.
         models: model that an instrument is to identify as, by instrument name.
+        witness: told of every voltage that reaches the cells.
     """
 
     cells: CellArray
@@ -41,6 +43,7 @@ class Chip:
     bench: Bench
     crossbar: str
     models: Mapping[str, str]
+    witness: Witness
 
     def options(self, instrument: str) -> Mapping[str, Any]:
         """Options of an instrument in the bench file."""
@@ -98,4 +101,5 @@ class Rig(Protocol):
         """How often relays moved under voltage."""
 
 
-MakeRig = Callable[[Chip], Rig]
+MakeRig = Callable[..., Rig]
+"""Called with the chips of all crossbars that share instruments, usually one."""

@@ -25,6 +25,7 @@ class BoardRig:
             chip.clock,
             chip.bench.conditions,
             name=chip.models.get(name, "ohmloop pulse board"),
+            witness=chip.witness,
         )
         self.devices: dict[str, Device] = {name: self.board}
 

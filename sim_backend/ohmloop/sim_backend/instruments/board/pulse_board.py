@@ -35,6 +35,7 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
+from ohmloop.sim_backend.instruments.witness import Witness
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .board_programs import RefusedError, Upload, admit, first_half
@@ -57,6 +58,7 @@ class EmulatedPulseBoard(Emulated):
         serial: serial number.
         now: time that the watchdog goes by, s.
         max_payload: longest payload, bytes.
+        witness: told of every voltage that cells see.
 
     Attributes:
         outputs_on: whether lines are driven.
@@ -71,6 +73,7 @@ class EmulatedPulseBoard(Emulated):
         serial: str = "PB0001",
         now: Callable[[], float] = time.monotonic,
         max_payload: int = _MAX_PAYLOAD,
+        witness: Witness | None = None,
     ) -> None:
         self.cells, self.clock = cells, clock
         self._strength, self._now = PulseStrength(conditions), now
@@ -78,6 +81,7 @@ class EmulatedPulseBoard(Emulated):
         self.about = Identity(
             PROTOCOL, rows, columns, 3, max_payload, 10.0, 20e-9, 1.0, name, "1.0", serial
         )
+        self._witness = witness or Witness(0.0)
         self._strike: Strike | None = None
         self._boot = 0
         self.power_cycle()
@@ -225,6 +229,8 @@ class EmulatedPulseBoard(Emulated):
     def _pulse(self, runs: PulseRuns, conditions: PulseConditions) -> int:
         """Pulses given; a pulse too weak to move a cell is given all the same."""
         self.outputs_on = True
+        for pulse in (conditions.up, conditions.down):
+            self._witness.saw(pulse.amplitude, pulse.width)
         self.cells.apply(runs, *self._strength.of_conditions(conditions))
         return runs.total_pulses
 
@@ -244,6 +250,7 @@ class EmulatedPulseBoard(Emulated):
             raise RefusedError(Code.PAYLOAD, "no cells, or cells that the crossbar has not")
         self._check_reply(len(cells))
         self.outputs_on = True
+        self._witness.saw(voltage, seconds)
         flat = cells[:, 0] * self.cells.shape[1] + cells[:, 1]
         self.clock.sleep(len(cells) * seconds)
         return Currents(self._noisy(flat) * voltage)
@@ -267,6 +274,7 @@ class EmulatedPulseBoard(Emulated):
             raise RefusedError(Code.PAYLOAD, problem)
         self._check_reply(len(volts) * outputs)
         self.outputs_on = True
+        self._witness.saw(float(np.abs(volts).max()), 0.0)
 
     def _check_reply(self, values: int) -> None:
         if 8 * values > self.about.max_payload:

@@ -26,6 +26,7 @@ class TspRig:
             {point: row for row, point in enumerate(wiring.rows)},
             {point: column for column, point in enumerate(wiring.columns)},
             chip.clock,
+            chip.witness,
         )
         self.smu = EmulatedKeithley2600B(
             self.fixture,
