@@ -8,6 +8,7 @@ sequence); a peer that closed is noticed at once instead of after the time-out.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import threading
@@ -74,7 +75,20 @@ class VisaTransport:
         self._visa.write_termination = ""
         self._socket = _raw_socket(self._visa)
         if self._socket is not None:
+            self._refuse_unconnected(self._socket)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _refuse_unconnected(self, opened: socket.socket) -> None:
+        """PyVISA-py calls a refused connection open, and lets the first message find out."""
+        try:
+            code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code))
+            opened.getpeername()
+        except OSError as error:
+            with contextlib.suppress(pyvisa.Error, OSError):
+                self._visa.close()
+            raise self._nobody(error) from error
 
     def write(self, text: str) -> None:
         """Send one message; its end is added."""
@@ -200,11 +214,7 @@ class VisaTransport:
                 self.resource, open_timeout=round(self._timeout * 1e3)
             )
         except (pyvisa.Error, OSError, ValueError) as error:
-            raise NotConnectedError(
-                self.name,
-                self.resource,
-                f"nobody answers ({_brief(error)}); check the address, the cable, that it is on",
-            ) from error
+            raise self._nobody(error) from error
         if not isinstance(opened, MessageBasedResource):
             opened.close()
             raise NotConnectedError(self.name, self.resource, "is no message-based VISA resource")
@@ -232,8 +242,17 @@ class VisaTransport:
             yield
         except pyvisa.VisaIOError as error:
             raise self._error(f"failed while {doing}: {_brief(error)}") from error
+        except pyvisa.errors.InvalidSession as error:
+            raise self._error("the link is closed") from error
         except OSError as error:
             raise self._error(f"the link broke while {doing}: {_brief(error)}") from error
+
+    def _nobody(self, error: BaseException) -> NotConnectedError:
+        return NotConnectedError(
+            self.name,
+            self.resource,
+            f"nobody answers ({_brief(error)}); check the address, the cable, that it is on",
+        )
 
     def _error(self, problem: str) -> LinkError:
         return LinkError(self.name, self.resource, problem)
