@@ -133,8 +133,7 @@ class VisaTransport:
             LinkError: nobody answers any more.
         """
         with self._lock:
-            with contextlib.suppress(pyvisa.Error, OSError):
-                self._visa.close()
+            self._let_go()
             for pause in _PAUSES:
                 time.sleep(pause)
                 try:
@@ -172,8 +171,13 @@ class VisaTransport:
         raise LinkError(self.name, self.resource, "does not come back in step; power-cycle it")
 
     def close(self) -> None:
-        """Close the session."""
+        """Close the session; everything after is a ``LinkError``."""
         with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._socket = None
+        with contextlib.suppress(pyvisa.Error, OSError):
             self._visa.close()
 
     def _line(self, wait: float) -> str:
