@@ -86,8 +86,7 @@ class VisaTransport:
                 raise OSError(code, os.strerror(code))
             opened.getpeername()
         except OSError as error:
-            with contextlib.suppress(pyvisa.Error, OSError):
-                self._visa.close()
+            self._let_go()
             raise self._nobody(error) from error
 
     def write(self, text: str) -> None:
