@@ -23,12 +23,14 @@ INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
+    "arc-two": "ohmloop.drivers.arc_two:ArcTwo",
 }
 """Bench file ``driver`` -> instrument class."""
 
 CROSSBARS: Mapping[str, str] = {
     "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
+    "arc-two": "ohmloop.drivers.arc_two:ArcTwoKind",
 }
 """Bench file ``kind`` -> ``CrossbarKind``."""
 

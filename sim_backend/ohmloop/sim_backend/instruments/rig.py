@@ -21,6 +21,7 @@ from .witness import Witness
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
+    "arc-two": "ohmloop.sim_backend.instruments.arc_two.arc_two_rig:ArcTwoRig",
 }
 """Bench file ``kind`` -> what emulates it."""
 

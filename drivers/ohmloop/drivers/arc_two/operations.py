@@ -1,0 +1,71 @@
+"""What the driver asks of a board, whatever the port to it: measurements and pulses of whole lines.
+
+Voltages are converter codes relative to 0 V, one for each of the 64 channels, so that what is asked
+is exactly what is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .channels import CHANNELS, clusters_of
+
+Levels = tuple[int, ...]
+"""64 codes relative to 0 V."""
+
+IDLE: Levels = (0,) * CHANNELS
+"""All channels at 0 V."""
+LONGEST_FAST = 500_000_000
+"""Longest pulse of the high-speed drivers, ns."""
+SHORTEST_FAST = 40
+"""Their shortest, ns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Drive lines and measure what flows out of channels.
+
+    Attributes:
+        levels: of all channels.
+        sensed: mask of the channels whose current is measured.
+        settle: time between drive and measurement, ns.
+    """
+
+    levels: Levels
+    sensed: int
+    settle: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pulses:
+    """The same pulse on some lines, a number of times.
+
+    Attributes:
+        levels: of all channels during the pulse; 0 for those that do not fire. Within a cluster
+            all that fire have the same sign.
+        width: ns.
+        rest: at 0 V after each, ns; at least.
+        count: how often.
+        cells: cells that get the full voltage each time.
+    """
+
+    levels: Levels
+    width: int
+    rest: int
+    count: int
+    cells: int
+
+    @property
+    def fast(self) -> bool:
+        """Whether the high-speed drivers make it; longer pulses are made by the converters."""
+        return self.width <= LONGEST_FAST
+
+    @property
+    def clusters(self) -> int:
+        """Mask of clusters in which a channel fires."""
+        return clusters_of(k for k, level in enumerate(self.levels) if level)
+
+    @property
+    def falling(self) -> int:
+        """Mask of clusters that fire below 0 V."""
+        return clusters_of(k for k, level in enumerate(self.levels) if level < 0)

@@ -1,0 +1,1 @@
+"""An emulated ArC TWO behind a frame endpoint."""

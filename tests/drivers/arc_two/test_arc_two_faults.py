@@ -1,0 +1,271 @@
+"""An ArC TWO bench when things go wrong: exactly once, in doubt, and at 0 V at the end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmloop.drivers import (
+    CellPulses,
+    CoincidencePulses,
+    InDoubtError,
+    InstrumentError,
+    LinkError,
+    NotConnectedError,
+    PulseReceipt,
+    WrongInstrumentError,
+)
+from ohmloop.drivers.arc_two import ArcTwoCrossbar
+from ohmloop.drivers.opening import open_on_bench
+from ohmloop.drivers.pulses import PulseProgram
+from ohmloop.sim_backend.instruments.faults import Fault, Strike
+from ohmloop.sim_backend.instruments.server import Emulated, SocketServer
+
+SHAPE = (4, 6)
+IN_DOUBT = {
+    Fault.POWER_BEFORE,
+    Fault.POWER_MIDWAY,
+    Fault.POWER_AFTER,
+    Fault.HARDWARE,
+    Fault.HUNG,
+    Fault.STUCK_OUTPUT,
+}
+LOST = [
+    Fault.DROP_REQUEST,
+    Fault.CUT_REQUEST,
+    Fault.DROP,
+    Fault.DELAY,
+    Fault.GARBLE,
+    Fault.DUPLICATE,
+    Fault.TRUNCATE,
+    Fault.HANG_UP,
+]
+
+
+@pytest.fixture
+def bench_file(tmp_path: Path, bench_text: str) -> Path:
+    path = tmp_path / "bench.yaml"
+    path.write_text(bench_text.replace("timeout: 300 ms", "timeout: 100 ms"))
+    return path
+
+
+def cell_program(seed: int = 0) -> CellPulses:
+    return CellPulses(np.random.default_rng(seed).integers(-9, 10, SHAPE))
+
+
+def coincidence_program(seed: int = 0) -> CoincidencePulses:
+    rng = np.random.default_rng(seed)
+    return CoincidencePulses(
+        rng.integers(0, 2**20, (3, SHAPE[0])),
+        rng.integers(0, 2**20, (3, SHAPE[1])),
+        rng.choice([-1, 1], (3, SHAPE[0])),
+        rng.choice([-1, 1], (3, SHAPE[1])),
+        length=20,
+    )
+
+
+def _plan(server, position: int, fault: Fault) -> None:
+    """Let ``position`` messages, or replies, pass first."""
+    server.faults.extend([*[None] * position, fault])
+
+
+def _outcome(chip: ArcTwoCrossbar, program: PulseProgram) -> PulseReceipt | InDoubtError:
+    try:
+        return chip.pulse(program)
+    except InDoubtError as error:
+        return error
+
+
+STRIKES = [
+    *((fault, position, cell_program) for fault in Fault for position in range(3)),
+    *((fault, 0, coincidence_program) for fault in (Fault.POWER_MIDWAY, Fault.HARDWARE)),
+]
+
+
+@pytest.mark.parametrize(("fault", "position", "make"), STRIKES)
+def test_a_program_is_applied_once_or_in_doubt_whatever_goes_wrong(
+    fault, position, make, emulated, chip
+):
+    """A fault of the board itself, told of on a later message, strikes the second program."""
+    server, program = emulated.servers["board"], make()
+    _plan(server, position, fault)
+    for _ in range(2):
+        before = emulated.pulses_applied
+        outcome = _outcome(chip, program)
+        given = emulated.pulses_applied - before
+        if isinstance(outcome, PulseReceipt):
+            assert outcome.pulses_applied == given == program.total_pulses
+        else:
+            assert fault in IN_DOUBT
+            assert (outcome.applied or 0) <= given
+            assert given <= program.total_pulses or fault is Fault.STUCK_OUTPUT
+            assert outcome.cells.size
+        server.faults.clear()
+        if fault in (Fault.HUNG, Fault.STUCK_OUTPUT):
+            server.power_cycle()
+    before = emulated.pulses_applied
+    assert chip.pulse(program).pulses_applied == emulated.pulses_applied - before
+    assert np.isfinite(chip.read()).all()
+    chip.close()
+    assert not emulated.outputs_on
+    witness = emulated.chips["array"].witness
+    assert witness.voltage <= emulated.bench.limits.voltage
+    assert witness.width <= emulated.bench.limits.width or fault is Fault.STUCK_OUTPUT
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault.name)
+def test_what_the_link_loses_leaves_no_doubt(fault, emulated, chip, twin):
+    for seed in range(3):
+        _plan(emulated.servers["board"], seed, fault)
+        assert chip.pulse(cell_program(seed)).pulses_applied == cell_program(seed).total_pulses
+        twin.pulse(cell_program(seed))
+        emulated.servers["board"].faults.clear()
+    assert np.array_equal(emulated.cells.conductance, twin.conductance)
+
+
+@pytest.mark.parametrize("position", [0, 2])
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault.name)
+def test_reads_survive_what_the_link_loses(fault, position, emulated, chip):
+    _plan(emulated.servers["board"], position, fault)
+    assert np.allclose(chip.read(), emulated.cells.conductance, rtol=0.2, atol=1e-7)
+
+
+@pytest.mark.parametrize("pulses", [1, 5, 30, 90])
+def test_a_board_that_stops_says_by_its_flags_how_far_it_got(pulses, emulated, chip):
+    program = CellPulses(np.full(SHAPE, 40))
+    emulated.servers["board"].faults.append(Strike(Fault.HARDWARE, pulses=pulses))
+    with pytest.raises(InDoubtError, match=r"at least \d+ and at most \d+ pulses") as caught:
+        chip.pulse(program)
+    given = emulated.pulses_applied
+    assert given == pulses * SHAPE[1]
+    assert given - 64 * SHAPE[1] <= caught.value.applied <= given
+    assert not emulated.outputs_on
+    assert chip.pulse(program).pulses_applied == emulated.pulses_applied - given
+
+
+def test_what_hangs_in_the_buffer_never_runs_later(emulated, board, chip):
+    emulated.servers["board"].faults.append(Strike(Fault.HARDWARE, pulses=2))
+    with pytest.raises(InDoubtError):
+        chip.pulse(CellPulses(np.full(SHAPE, 10)))
+    given = emulated.pulses_applied
+    chip.read()
+    chip.make_safe()
+    assert emulated.pulses_applied == given == 2 * SHAPE[1]
+
+
+def test_power_lost_midway_cannot_be_told(emulated, chip):
+    emulated.servers["board"].faults.append(Strike(Fault.POWER_MIDWAY, pulses=3))
+    with pytest.raises(InDoubtError, match="lost its power") as caught:
+        chip.pulse(cell_program())
+    assert caught.value.applied is None
+    assert emulated.pulses_applied > 0
+
+
+def test_a_stop_in_a_later_flush_counts_what_was_given_before(emulated, chip):
+    program = CellPulses(np.full(SHAPE, 300))  # 1200 pulses of lines: two flushes
+    late = Strike(Fault.HARDWARE, pulses=100)
+    emulated.servers["board"].faults.extend([None, None, None, late])
+    with pytest.raises(InDoubtError) as caught:
+        chip.pulse(program)
+    given = emulated.pulses_applied
+    assert given > 900 * SHAPE[1]
+    assert given - 64 * SHAPE[1] <= caught.value.applied <= given
+
+
+def test_a_stuck_output_is_found_and_said(emulated, chip):
+    emulated.servers["board"].faults.append(Fault.STUCK_OUTPUT)
+    with pytest.raises(InstrumentError, match=r"channel \d+ reads 0\.1 V, not 0 V"):
+        chip.read()
+    with pytest.raises(InstrumentError, match="switch the board off"):
+        chip.board.make_safe()
+    emulated.servers["board"].power_cycle()
+    chip.make_safe()
+    assert not emulated.outputs_on
+
+
+def test_a_stuck_output_leaves_a_program_in_doubt(emulated, chip):
+    emulated.servers["board"].faults.append(Fault.STUCK_OUTPUT)
+    program = cell_program()
+    with pytest.raises(InDoubtError, match="does not go off") as caught:
+        chip.pulse(program)
+    assert caught.value.applied is None
+
+
+def test_a_link_that_loses_everything_is_an_error_that_says_so(emulated, chip):
+    emulated.servers["board"].faults.extend([Fault.DROP_REQUEST, None, None, None] * 4)
+    with pytest.raises(LinkError, match=r"nothing of it was carried out"):
+        chip.pulse(cell_program())
+    emulated.servers["board"].faults.clear()
+    assert emulated.pulses_applied == 0
+    assert chip.pulse(cell_program()).pulses_applied == emulated.pulses_applied
+
+
+def test_a_broken_link_is_opened_again_and_the_program_runs_once(emulated, chip):
+    chip.read()
+    emulated.servers["board"].unplug()
+    time.sleep(0.05)
+    assert chip.pulse(cell_program()).pulses_applied == emulated.pulses_applied
+
+
+def test_another_board_on_a_link_that_broke_gets_nothing(emulated, board, chip):
+    board.serial = "A2-0002"
+    emulated.servers["board"].unplug()
+    time.sleep(0.05)
+    with pytest.raises(InDoubtError, match="another board, A2-0002"):
+        chip.pulse(cell_program())
+    assert emulated.pulses_applied == 0
+    board.serial = "A2-0001"
+
+
+def test_an_exception_leaves_all_lines_at_ground(emulated, board):
+    with pytest.raises(ZeroDivisionError), open_on_bench(emulated.bench) as chip:
+        raise ZeroDivisionError(chip.pulse(cell_program()))
+    assert (board.machine.volts == 0).all()
+    assert not emulated.outputs_on
+
+
+def test_making_safe_works_after_the_link_was_lost(emulated, board, chip):
+    emulated.servers["board"].unplug()
+    time.sleep(0.05)
+    chip.make_safe()
+    assert (board.machine.volts == 0).all()
+
+
+class _Talker(Emulated):
+    def message(self, data: bytes) -> bytes:
+        return b"who are you?\n" * 4
+
+
+class _Silent(Emulated):
+    def message(self, data: bytes) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "problem"),
+    [
+        (_Talker(), WrongInstrumentError, "not as a frame endpoint"),
+        (_Silent(), NotConnectedError, "nobody answers"),
+    ],
+)
+def test_who_is_no_frame_endpoint_is_refused(device, error, problem, emulated):
+    server = SocketServer("stranger", device, _anything, resource="socket://{host}:{port}")
+    try:
+        bench = emulated.bench.with_resources({"board": server.resource})
+        with pytest.raises(error, match=problem):
+            open_on_bench(bench)
+    finally:
+        server.close()
+
+
+def _anything(data: bytes) -> tuple[list[bytes], bytes]:
+    return [data], b""
+
+
+def test_nobody_at_the_resource(emulated):
+    bench = emulated.bench.with_resources({"board": "socket://127.0.0.1:9"})
+    with pytest.raises(NotConnectedError, match="check the resource"):
+        open_on_bench(bench)
