@@ -116,6 +116,65 @@ def test_a_program_is_applied_once_or_in_doubt_whatever_goes_wrong(
     assert witness.width <= emulated.bench.limits.width or fault is Fault.STUCK_OUTPUT
 
 
+PLAGUE = [
+    None,
+    Fault.DROP_REQUEST,
+    Fault.CUT_REQUEST,
+    Fault.DROP,
+    Fault.GARBLE,
+    Fault.DUPLICATE,
+    Fault.HANG_UP,
+    Fault.POWER_BEFORE,
+    Fault.POWER_AFTER,
+    Strike(Fault.POWER_MIDWAY, pulses=9),
+    Strike(Fault.HARDWARE, pulses=9),
+]
+
+
+def _several_faults(seed: int, emulated, chip) -> None:
+    """Faults in a row, also while the driver asks what became of the first."""
+    rng, server = np.random.default_rng(seed), emulated.servers["board"]
+    for number in range(4):
+        server.faults.extend([PLAGUE[k] for k in rng.integers(0, len(PLAGUE), 4)])
+        program, before = cell_program(number), emulated.pulses_applied
+        try:
+            outcome: PulseReceipt | InstrumentError = chip.pulse(program)
+        except InstrumentError as error:
+            outcome = error
+        given = emulated.pulses_applied - before
+        if isinstance(outcome, PulseReceipt):
+            assert outcome.pulses_applied == given == program.total_pulses
+        elif isinstance(outcome, InDoubtError):
+            assert (outcome.applied or 0) <= given <= program.total_pulses
+        else:
+            assert given == 0, outcome
+        server.faults.clear()
+    before = emulated.pulses_applied
+    server.power_cycle()
+    assert chip.pulse(cell_program()).pulses_applied == emulated.pulses_applied - before
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_several_faults_in_a_row_never_repeat_a_pulse(seed, emulated, chip):
+    _several_faults(seed, emulated, chip)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(100, 200))
+def test_many_faults_in_a_row_never_repeat_a_pulse(seed, emulated, chip):
+    _several_faults(seed, emulated, chip)
+
+
+@pytest.mark.parametrize("later", [Fault.POWER_BEFORE, Fault.POWER_AFTER])
+@pytest.mark.parametrize("questions", [1, 2])
+def test_memory_lost_while_it_is_asked_is_no_evidence(later, questions, emulated, chip):
+    """The program ran and its reply was lost; then the power fails while flags are looked for."""
+    emulated.servers["board"].faults.extend([Fault.DROP, *[None] * questions, later])
+    with pytest.raises(InDoubtError):
+        chip.pulse(cell_program())
+    assert emulated.pulses_applied == cell_program().total_pulses
+
+
 @pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault.name)
 def test_what_the_link_loses_leaves_no_doubt(fault, emulated, chip, twin):
     for seed in range(3):

@@ -108,8 +108,11 @@ class EndpointLink:
                 try:
                     about = self._introduced()
                     break
-                except NotConnectedError as error:
+                except (NotConnectedError, WrongInstrumentError) as error:
+                    # One damaged reply does not make a stranger: ask again.
                     if self._closed or time.monotonic() > deadline:
+                        if isinstance(error, WrongInstrumentError):
+                            raise
                         raise self._error(error.problem) from error
                     time.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
@@ -126,6 +129,7 @@ class EndpointLink:
             self._break()
 
     def _introduced(self) -> About:
+        self._heard = False
         if self._closed:
             raise NotConnectedError(self.name, self.resource, "the link was closed")
         try:

@@ -90,9 +90,11 @@ class FramePort:
         for flush in self._pulse_flushes(wanted):
             try:
                 self._once(flush, given)
-            except LinkError as error:
+            except InDoubtError:
+                raise
+            except InstrumentError as error:
                 if given:
-                    raise self._doubt(error.problem, given) from error
+                    raise self._stopped(error.problem, given) from error
                 raise
             given += flush.pulses
         return given
@@ -178,13 +180,13 @@ class FramePort:
         """Wait for a flush that the endpoint has taken."""
         try:
             self._wait(flush, number)
-        except LinkError as error:
+        except InstrumentError as error:
             if not self._carried_out(flush, number, generation, before, error):
                 problem = f"flush {number} was taken, but none of its flags is in memory"
                 raise self._stopped(problem, before) from error
 
     def _carried_out(
-        self, flush: Flush, number: int, generation: int, before: int, error: LinkError
+        self, flush: Flush, number: int, generation: int, before: int, error: InstrumentError
     ) -> bool:
         """After any doubt: whether a flush was carried out, or surely not at all.
 
@@ -193,9 +195,10 @@ class FramePort:
         """
         try:
             self.link.reopen()
-            if self.link.about.generation != generation:
-                raise self._stopped("the board lost its power or its configuration", None)
             marks = self._settled(flush, number)
+            # Asked last: flags that are missing say something only of a memory that is still whole.
+            if marks < len(flush.given) and self.link.about.generation != generation:
+                raise self._stopped("the board lost its power or its configuration", None)
         except InDoubtError:
             raise
         except InstrumentError as failure:
@@ -212,12 +215,14 @@ class FramePort:
         Raises:
             LinkError: it is still at work, and none of it is in memory.
         """
-        deadline = time.monotonic() + flush.duration + self.link.timeout
+        deadline, was_idle = time.monotonic() + flush.duration + self.link.timeout, False
         for _ in self._patiently(deadline):
             idle = self._repeat(Verb.READ, FIFO_EMPTY, 4)[:1] == b"\1"
             marks = self._marks(flush, number)
-            if marks == len(flush.given) or idle:
+            # The buffer is empty while its last instruction is still carried out: look twice.
+            if marks == len(flush.given) or (idle and was_idle):
                 return marks
+            was_idle = idle
         if not marks:
             raise self._error("the board is busy without end")
         return marks

@@ -78,6 +78,8 @@ class Planner:
                 raise ProgramError(
                     f"a pulse of {with_unit(pulse.amplitude, 'V')}: this board makes less than 10 V"
                 )
+            if not any(self.amplitude(pulse)):
+                raise ProgramError(f"a pulse of {with_unit(pulse.amplitude, 'V')} is no code")
             self.width(pulse)
 
     def pulses(self, program: PulseProgram, conditions: PulseConditions) -> Iterator[Pulses]:
