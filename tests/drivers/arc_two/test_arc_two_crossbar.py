@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohmloop.drivers import CellPulses, CoincidencePulses
+from ohmloop.drivers import (
+    CellPulses,
+    CoincidencePulses,
+    InstrumentError,
+    LimitError,
+    ProgramError,
+    PulseConditions,
+    PulseShape,
+    load_bench,
+)
 from ohmloop.drivers.arc_two.words import LSB
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.testing import CHECKS
+from ohmloop.sim_backend import TwinCrossbar
+from ohmloop.sim_backend.instruments import EmulatedBench
 
 SHAPE = (4, 6)
 
@@ -55,3 +66,146 @@ def test_reads_agree_with_the_twin_within_a_code_of_the_converter(chip, twin):
     assert np.allclose(chip.read(*part), twin.read(*part), rtol=0, atol=0.51 * code)
     tall = (slice(None), 2)
     assert np.allclose(chip.read(*tall), twin.read(*tall), rtol=0, atol=0.51 * code)
+
+
+def test_amplitudes_off_the_converters_grid_are_within_one_code(bench_file):
+    bench_file.write_text(bench_file.read_text().replace("1.25 V", "1.3 V"))
+    with EmulatedBench(load_bench(bench_file), any_port=True) as emulated:
+        with open_on_bench(emulated.bench) as chip:
+            chip.pulse(cell_program(0))
+        twin = TwinCrossbar(
+            emulated.cells.population,
+            seed=emulated.cells.seed,
+            conditions=emulated.bench.conditions,
+            reading=emulated.bench.reading,
+        )
+        twin.pulse(cell_program(0))
+        assert np.allclose(emulated.cells.conductance, twin.conductance, rtol=0.01)
+        assert emulated.pulses_applied == twin.cells.pulses_applied
+        assert abs(emulated.chips["array"].witness.voltage - 1.3) <= LSB
+
+
+@pytest.mark.parametrize("width", ["40 ns", "330 ns", "500 ms", "600 ms", "2 s"])
+def test_widths_of_either_path_are_exact(width, bench_file):
+    text = bench_file.read_text().replace("width: 1 us", f"width: {width}")
+    bench_file.write_text(text.replace("width: 10 us", "width: 3 s"))
+    with EmulatedBench(load_bench(bench_file), any_port=True) as emulated:
+        with open_on_bench(emulated.bench) as chip:
+            counts = np.zeros(SHAPE, int)
+            counts[0, :2] = 3, 1
+            receipt = chip.pulse(CellPulses(counts))
+        assert receipt.pulses_applied == emulated.pulses_applied == 4
+        wanted = emulated.bench.conditions.up.width
+        assert emulated.chips["array"].witness.width == wanted
+
+
+def test_a_program_of_both_paths_in_turn(bench_file):
+    text = bench_file.read_text().replace("width: 500 ns", "width: 600 ms")
+    bench_file.write_text(text.replace("width: 10 us", "width: 3 s"))
+    with EmulatedBench(load_bench(bench_file), any_port=True) as emulated:
+        with open_on_bench(emulated.bench) as chip:
+            program = coincidence_program(0)
+            assert chip.pulse(program).pulses_applied == program.total_pulses
+        assert emulated.pulses_applied == program.total_pulses
+        assert emulated.chips["array"].witness.width == 0.6
+        assert emulated.rig.board.machine.transients == 0
+
+
+def test_products_agree_with_the_map(emulated, chip):
+    rng = np.random.default_rng(0)
+    volts = rng.uniform(-0.3, 0.3, (5, SHAPE[1]))
+    g = emulated.cells.conductance
+    noise = 6 * float(emulated.cells.population.read_std.max()) * 0.3 * g.max() * 6
+    assert np.allclose(chip.forward(volts), volts @ g.T, rtol=0, atol=noise + 3e-8)
+    back = rng.uniform(-0.3, 0.3, (300, SHAPE[0]))  # more than one flush
+    assert np.allclose(chip.backward(back), back @ g, rtol=0, atol=noise + 3e-8)
+    assert chip.forward(np.empty((0, SHAPE[1]))).shape == (0, SHAPE[0])
+
+
+def test_products_have_the_right_signs_without_noise(bench_file):
+    bench_file.write_text(
+        bench_file.read_text().replace("{seed: 5}", "{seed: 5, chip: {read_std: 0.0}}")
+    )
+    with EmulatedBench(load_bench(bench_file), any_port=True) as emulated:
+        g = emulated.cells.conductance
+        with open_on_bench(emulated.bench) as chip:
+            code = LSB / 2 * g.sum() + 20.48 / 2**18 / 110e3
+            for volts in (np.diag([0.25] * 6), -np.diag([0.125] * 6)):
+                assert np.allclose(chip.forward(volts), volts @ g.T, rtol=0, atol=code)
+            for volts in (np.diag([0.25] * 4), -np.diag([0.125] * 4)):
+                assert np.allclose(chip.backward(volts), volts @ g, rtol=0, atol=code)
+            assert np.allclose(chip.currents(-0.2), -0.2 * g, rtol=0, atol=code)
+            assert np.allclose(chip.currents(0.0), 0.0, atol=code)
+
+
+class Listener:
+    """Sees the bytes of a link."""
+
+    def __init__(self) -> None:
+        self.out: list[bytes] = []
+        self.into: list[bytes] = []
+
+    def sent(self, data: bytes) -> None:
+        self.out.append(data)
+
+    def received(self, data: bytes) -> None:
+        self.into.append(data)
+
+
+def test_a_program_beyond_the_limits_sends_no_byte(emulated):
+    listener = Listener()
+    emulated.bench.recorder = lambda name: listener
+    with open_on_bench(emulated.bench) as chip:
+        sent = len(listener.out)
+        assert sent > 0 < len(listener.into)
+        strong = PulseConditions(PulseShape(2.5, 1e-6), PulseShape(-1.25, 1e-6), 1e-6)
+        for program in (
+            CellPulses(np.ones(SHAPE, int), conditions=strong),
+            CellPulses(np.full(SHAPE, 6000)),
+        ):
+            with pytest.raises(LimitError):
+                chip.pulse(program)
+        with pytest.raises(LimitError):
+            chip.forward(np.full((1, SHAPE[1]), 0.31))
+        odd = PulseConditions(PulseShape(1.25, 33e-9), PulseShape(-1.25, 1e-6), 1e-6)
+        with pytest.raises(ProgramError, match="33 ns"):
+            chip.pulse(CellPulses(np.ones(SHAPE, int), conditions=odd))
+        assert len(listener.out) == sent
+
+
+def test_few_messages(chip):
+    def cost(act, *arguments):
+        before = chip.messages
+        act(*arguments)
+        return chip.messages - before
+
+    assert cost(chip.read) == 3
+    assert cost(chip.forward, np.full((64, 6), 0.1)) == 3
+    assert cost(chip.pulse, cell_program(0)) == 3
+    assert cost(chip.pulse, coincidence_program(0, batch=1)) == 3
+    assert cost(chip.make_safe) == 3
+
+
+def test_currents_beyond_the_board_are_an_error(emulated, chip):
+    emulated.cells.g[:] = 0.05
+    with pytest.raises(InstrumentError, match="no reading for 24 of 24"):
+        chip.currents(0.3)
+
+
+def test_lines_that_do_not_fire_are_held_at_0_v(emulated, board, chip):
+    """Half-selected cells see half the pulse, all others nothing."""
+    seen: dict[tuple[int, int], set[float]] = {}
+    lines, drive = board.machine.lines, board.machine.lines.drive
+
+    def watched(channels):
+        drive(channels)
+        for row, column in np.argwhere(lines._across):
+            seen.setdefault((int(row), int(column)), set()).add(float(lines._across[row, column]))
+
+    lines.drive = watched
+    counts = np.zeros(SHAPE, int)
+    counts[1, 2] = 2
+    chip.pulse(CellPulses(counts))
+    assert seen.pop((1, 2)) == {1.25}
+    assert set(seen) == {(1, c) for c in range(6) if c != 2} | {(r, 2) for r in range(4) if r != 1}
+    assert all(volts == {0.625} for volts in seen.values())

@@ -7,21 +7,30 @@ high-speed driver rests while the levels of the last pulse are still set, so all
 taken to 0 V before every pulse of another kind. And nothing in it grounds the chip when a program
 ends: ``ground`` does, and the crossbar calls it.
 
-There is no way to put flags of our own into memory here. A call that fails in the middle of a
-program leaves it in doubt.
+There is no way to put flags of our own into memory here: a call that fails in the middle of a
+program leaves it in doubt. After a failure the library still holds the frames that it could not
+hand over, and would hand them over with the next ones; so it is let go of and opened anew, which
+configures the board anew, too.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers.errors import InDoubtError, InstrumentError, LinkError, NotConnectedError
+from ohmloop.drivers.errors import (
+    InDoubtError,
+    InstrumentError,
+    LinkError,
+    NotConnectedError,
+    OhmloopError,
+)
 from ohmloop.drivers.links.transport import Traffic
 
 from .channels import CHANNELS, CLUSTERS, channels_of
@@ -69,11 +78,8 @@ class PyArc2Port:
             raise self._missing(f"cannot look for boards: {error}") from error
         if number not in known:
             raise self._missing(f"no board {number}; there are {known or 'none'}")
-        try:
-            self._board: Any = self._library.Instrument(number, firmware)
-        except Exception as error:
-            raise self._missing(f"cannot be opened with {firmware}: {error}") from error
-        self._number = number
+        self._number, self._firmware, self._closed = number, firmware, False
+        self._board: Any = self._opened()
 
     def identify(self) -> str:
         """Who answers: the library knows no serial number."""
@@ -85,13 +91,8 @@ class PyArc2Port:
         currents = np.full((len(wanted), CHANNELS), np.nan)
         for start in range(0, len(wanted), _BATCH):
             part = wanted[start : start + _BATCH]
-            try:
-                found = self._measured(part)
-            except InstrumentError:
-                raise
-            except Exception as error:
-                raise self._error(f"a measurement failed: {error}") from error
-            currents[start : start + len(part)] = found
+            with self._whole("a measurement"):
+                currents[start : start + len(part)] = self._measured(part)
         return currents
 
     def pulse(self, wanted: Iterable[Pulses]) -> int:
@@ -109,19 +110,34 @@ class PyArc2Port:
         """Ground all channels; see ``Port``."""
         self.traffic.messages += 1
         everything = list(range(CHANNELS))
-        try:
+        with self._whole("grounding"):
             self._board.finalise_operation(self._library.IdleMode.HardGnd)
             self._board.vread_channels_deferred(_indices(everything), False)
             volts = self._finish(0.0, "Voltage")
-        except InstrumentError:
-            raise
-        except Exception as error:
-            raise self._error(f"grounding failed: {error}") from error
-        check_lines(self, volts, everything, self._tolerance)
+            check_lines(self, volts, everything, self._tolerance)
 
     def close(self) -> None:
         """Let go of the board: the library closes it when nobody holds it."""
-        self._board = None
+        self._board, self._closed = None, True
+
+    @contextmanager
+    def _whole(self, what: str) -> Iterator[None]:
+        """An operation that must not be cut in two: after a failure the library is opened anew.
+
+        Raises:
+            LinkError: the operation failed.
+        """
+        if self._closed:
+            raise self._error("the board was let go of")
+        if self._board is None:
+            self._board = self._opened()
+        try:
+            yield
+        except BaseException as error:
+            self._board = None
+            if isinstance(error, OhmloopError) or not isinstance(error, Exception):
+                raise
+            raise self._error(f"{what} failed: {error}") from error
 
     def _measured(self, part: Sequence[Measurement]) -> NDArray[np.float64]:
         self._release()
@@ -139,22 +155,22 @@ class PyArc2Port:
 
     def _pulsed(self, batch: _Batch, given: int) -> int:
         try:
-            self._release()
-            self._board.ground_all()
-            for one, count in batch.operations:
-                self._fire(one, count)
-            self._board.ground_all()
-            self._board.vread_channels_deferred(_indices(self._wired), False)
-            volts = self._finish(batch.seconds, "Voltage")
-            check_lines(self, volts, self._wired, self._tolerance)
-        except Exception as error:
-            problem = getattr(error, "problem", None) or str(error)
+            with self._whole("a program"):
+                self._release()
+                self._board.ground_all()
+                for one, count in batch.operations:
+                    self._fire(one, count)
+                self._board.ground_all()
+                self._board.vread_channels_deferred(_indices(self._wired), False)
+                volts = self._finish(batch.seconds, "Voltage")
+                check_lines(self, volts, self._wired, self._tolerance)
+        except InstrumentError as error:
             raise InDoubtError(
                 self.name,
                 self.resource,
-                f"{problem}; at least {given} and at most {given + batch.cells} pulses were given:"
-                " read the crossbar again before going on",
-                None,
+                f"{error.problem}; at least {given} and at most {given + batch.cells} pulses were"
+                " given: read the crossbar again before going on",
+                given,
             ) from error
         return batch.cells
 
@@ -199,6 +215,12 @@ class PyArc2Port:
         if values is None:
             raise self._error("a result is missing")
         return np.asarray(values, np.float64)
+
+    def _opened(self) -> Any:
+        try:
+            return self._library.Instrument(self._number, self._firmware)
+        except Exception as error:
+            raise self._missing(f"cannot be opened with {self._firmware}: {error}") from error
 
     def _load(self) -> Any:
         try:

@@ -86,10 +86,13 @@ class EmulatedArcTwo(Emulated):
 
     def power_cycle(self) -> None:
         """Off and on: configured anew, memory empty, channels open."""
+        self._forget()
+        self.machine.power_up()
+
+    def _forget(self) -> None:
         self._generation += 1
         self._waiting.clear()
         self._strike, self._hangs = None, False
-        self.machine.power_up()
 
     def strike(self, strike: Strike) -> None:
         """Power or hardware fail in the next program, or an output sticks."""
@@ -117,7 +120,8 @@ class EmulatedArcTwo(Emulated):
             case Verb.READ:
                 return self._read(request)
             case Verb.CONFIGURE:
-                self.power_cycle()
+                self._forget()
+                self.machine.configure()
                 return Status.OK, b""
         return Status.UNKNOWN, b""
 

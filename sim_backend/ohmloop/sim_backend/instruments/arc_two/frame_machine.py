@@ -58,6 +58,12 @@ class FrameMachine:
         self.power_up()
 
     def power_up(self) -> None:
+        """As ``configure``; a switch that stuck comes loose."""
+        self._stick = False
+        self._stuck: tuple[int, float] | None = None
+        self.configure()
+
+    def configure(self) -> None:
         """All that is not on the chip is lost; channels are open."""
         self.memory = BoardMemory()
         self._prepared = np.full((2, CHANNELS), ZERO, np.int64)
@@ -69,8 +75,6 @@ class FrameMachine:
         self._high = np.zeros(CLUSTERS, bool)
         self._widths = (0,) * CLUSTERS
         self._ends: list[tuple[int, int, bool]] = []
-        self._stick = False
-        self._stuck: tuple[int, float] | None = None
         self._drive()
 
     def stick(self) -> None:
