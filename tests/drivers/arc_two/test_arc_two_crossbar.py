@@ -15,6 +15,8 @@ from ohmloop.drivers import (
     PulseShape,
     load_bench,
 )
+from ohmloop.drivers.arc_two.channels import ALL
+from ohmloop.drivers.arc_two.instructions import DacRange
 from ohmloop.drivers.arc_two.words import LSB
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.testing import CHECKS
@@ -209,3 +211,27 @@ def test_lines_that_do_not_fire_are_held_at_0_v(emulated, board, chip):
     assert seen.pop((1, 2)) == {1.25}
     assert set(seen) == {(1, c) for c in range(6) if c != 2} | {(r, 2) for r in range(4) if r != 1}
     assert all(volts == {0.625} for volts in seen.values())
+
+
+def test_a_wide_range_left_by_another_program_doubles_nothing(emulated, board):
+    board.machine.do(DacRange(ALL, ALL))
+    with open_on_bench(emulated.bench) as chip:
+        board.machine.do(DacRange(ALL, ALL))
+        chip.pulse(cell_program(0))
+        board.machine.do(DacRange(ALL, ALL))
+        chip.read()
+    assert emulated.chips["array"].witness.voltage == 1.25
+
+
+def test_channels_that_nothing_hangs_on_stay_connected_to_ground(board, chip):
+    seen = []
+    drive = board.machine.lines.drive
+
+    def watched(channels):
+        seen.append(np.isnan(channels[[0, 1, 15, 33, 20, 62]]).any())
+        drive(channels)
+
+    board.machine.lines.drive = watched
+    chip.pulse(coincidence_program(0))
+    chip.read()
+    assert not any(seen)

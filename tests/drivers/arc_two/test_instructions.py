@@ -215,7 +215,7 @@ def test_a_flush_of_pulses_frame_by_frame():
     names = [type(one).__name__ for one in builder.close().instructions]
     zero = ["SetDac", "UpdateDac", "Delay"]
     assert names == [
-        *zero,
+        *("SetDac", "UpdateDac", "DacRange", "Delay"),
         *("HighSpeedConfig", "HighSpeedPulse", "UpdateChannel", "ModifyChannel", "VoltageRead"),
         *("HighSpeedConfig", "HighSpeedPulse"),  # the column rests at its high output: set at 0 V
         *("SetDac", "SetDac", "UpdateDac", "Delay", "HighSpeedConfig", "HighSpeedPulse", "Delay"),

@@ -35,6 +35,7 @@ from ohmloop.drivers.arc_two.channels import channels_of, clusters_of, mask_of
 from ohmloop.drivers.arc_two.instructions import (
     AmpPrepare,
     CurrentRead,
+    DacRange,
     Delay,
     HighSpeedConfig,
     HighSpeedPulse,
@@ -163,6 +164,12 @@ class Instrument:
         self._frames.append(HighSpeedPulse(active, falling))
         return self
 
+    def set_channel_range(self, chans: np.ndarray, rng: str) -> Instrument:
+        assert chans.dtype == np.uint64
+        assert rng == "STD"
+        self._frames.append(DacRange(mask_of(chans.tolist())))
+        return self
+
     def finalise_operation(self, mode: str | None = None, control: None = None) -> None:
         self._pass("finalise_operation")
         assert mode == "HardGnd"
@@ -233,7 +240,7 @@ def library(emulated, monkeypatch) -> ModuleType:
         machine, calls, fails = emulated.rig.board.machine, [], {}
 
     module.Instrument, module.find_ids = Board, lambda: [0]
-    module.IdleMode = module.DataMode = module.ReadType = _Names()
+    module.OutputRange = module.IdleMode = module.DataMode = module.ReadType = _Names()
     module.LIBARC2_VERSION = "0.6.0"
     monkeypatch.setitem(sys.modules, "pyarc2", module)
     return module
@@ -365,6 +372,7 @@ SURFACE = {
     "read_slice_open_deferred": ["highs", "ground_after"],
     "vread_channels_deferred": ["chans", "averaging"],
     "pulse_slice_fast_open": ["chans", "cl_nanos", "preset_state"],
+    "set_channel_range": ["chans", "rng"],
     "finalise_operation": ["mode", "control"],
     "pick_one": ["mode", "rtype"],
 }

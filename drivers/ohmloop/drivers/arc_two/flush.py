@@ -1,11 +1,12 @@
 """One flush in the making: the frames that leave together, and the readings they leave in memory.
 
-A flush takes nothing for granted: it begins by bringing all wired channels to 0 V in the mode it
-needs, whatever they did before, and ends with all of them at 0 V and a voltage reading that shows
-it. The order of the steps follows libarc2, ``src/instrument.rs`` (``amp_prep``, ``ground_all``,
-``pulse_slice_fast_open``), with one difference: the level at which a high-speed driver rests is
-changed only while both of its outputs are at 0 V. Changed with the last pulse's levels still set,
-the driver would put them on the lines for microseconds.
+A flush takes nothing for granted: it begins by bringing all converters to 0 V, on their standard
+range, and the wired channels into the mode it needs, whatever they did before, and ends with all of
+them at 0 V and a voltage reading that shows it. The order of the steps follows libarc2,
+``src/instrument.rs`` (``amp_prep``, ``ground_all``, ``pulse_slice_fast_open``), with one
+difference: the level at which a high-speed driver rests is changed only while both of its outputs
+are at 0 V. Changed with the last pulse's levels still set, the driver would put them on the lines
+for microseconds.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .channels import CLUSTERS, HALF, HALVES, clusters_of, mask_of
+from .channels import ALL, CLUSTERS, HALF, HALVES, clusters_of, mask_of
 from .endpoint import CHUNK, FLAGS
 from .instructions import (
     MOST_FRAMES,
     AmpPrepare,
     CurrentRead,
+    DacRange,
     Delay,
     HighSpeedConfig,
     HighSpeedPulse,
@@ -86,6 +88,7 @@ class FlushBuilder:
     def __init__(self, wired: Iterable[int]) -> None:
         self._wired = tuple(wired)
         self._mask, self._clusters = mask_of(self._wired), clusters_of(self._wired)
+        self._others = ALL & ~self._mask  # stay connected to ground
         self._made: list[Instruction] = []
         self._given: list[int] = []
         self._pulses = self._since = self._time = 0
@@ -133,7 +136,7 @@ class FlushBuilder:
         self._made += [
             ModifyChannel(0),
             UpdateChannel.of(everything, Mode.OPEN),
-            ModifyChannel(mask_of(everything)),
+            ModifyChannel(ALL),
         ]
         return self._finished()
 
@@ -184,21 +187,30 @@ class FlushBuilder:
             return
         self._zero()
         self._rest(0)
-        self._made += [UpdateChannel.of(self._wired, Mode.HIGH_SPEED), ModifyChannel(0)]
+        self._made += [
+            UpdateChannel.of(self._wired, Mode.HIGH_SPEED),
+            ModifyChannel(self._others),
+        ]
         self._mode = Mode.HIGH_SPEED
 
     def _voltage_mode(self) -> None:
         if self._mode is Mode.VOLTAGE:
             return
         self._zero()
-        self._made += [ModifyChannel(self._mask), AmpPrepare(self._mask)]
+        self._made += [ModifyChannel(ALL), AmpPrepare(self._mask)]
         self._delay(_PREPARED)
-        self._made += [ModifyChannel(0), UpdateChannel.of(self._wired, Mode.VOLTAGE)]
+        self._made += [
+            ModifyChannel(self._others),
+            UpdateChannel.of(self._wired, Mode.VOLTAGE),
+        ]
         self._mode = Mode.VOLTAGE
 
     def _zero(self) -> None:
-        """All converters to 0 V, whatever they were at."""
+        """All converters to 0 V, whatever they were at, and on whichever range."""
+        fresh = not self._made
         self._made += [SetDac.reset(), UpdateDac()]
+        if fresh:
+            self._made.append(DacRange(ALL))
         self._delay(_SETTLE)
         self._outputs = (IDLE, IDLE)
 

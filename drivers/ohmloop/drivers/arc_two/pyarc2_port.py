@@ -218,7 +218,10 @@ class PyArc2Port:
 
     def _opened(self) -> Any:
         try:
-            return self._library.Instrument(self._number, self._firmware)
+            board = self._library.Instrument(self._number, self._firmware)
+            # Codes mean twice as much on the wide range, which another program may have left.
+            board.set_channel_range(_indices(range(CHANNELS)), self._library.OutputRange.STD)
+            return board
         except Exception as error:
             raise self._missing(f"cannot be opened with {self._firmware}: {error}") from error
 
