@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from ohmloop.drivers.arc_two.channels import mask_of
 from ohmloop.drivers.arc_two.endpoint import (
     FIFO,
     FIFO_EMPTY,
+    FLAGS,
     LONGEST,
     About,
     EndpointError,
@@ -328,6 +331,32 @@ def test_replies_that_cannot_be():
         About.parse(b"123")
     with pytest.raises(EndpointError, match="another length"):
         About.parse(About(1, 2, "A2").encode() + b"!")
+
+
+def _documented() -> dict[str, bytes]:
+    page = Path(__file__).parents[4] / "docs" / "reference" / "arc-two-bench.md"
+    rows = re.findall(
+        r"^\| `([\w ]+)` \| `((?:[0-9a-f]{2} ?)+)` \|$", page.read_text(), re.MULTILINE
+    )
+    return {name: bytes.fromhex(data) for name, data in rows}
+
+
+EXAMPLES = {
+    "hello": Request(Verb.HELLO, 1),
+    "hello reply": Reply(Status.OK, 1, About(1, 0x1122334455667788, "A2-0001").encode()),
+    "write one UpdateDAC": Request(Verb.WRITE, 2, FIFO, 36, UpdateDac().encode()),
+    "done": Reply(Status.OK, 2),
+    "read two flags": Request(Verb.READ, 3, FLAGS, 8),
+    "busy": Reply(Status.BUSY, 4),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_documented_bytes(name):
+    example = EXAMPLES[name]
+    data = _documented()[name]
+    assert example.encode() == data
+    assert type(example).parse(data) == example
 
 
 def test_a_request_on_the_wire():
