@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,8 @@ from ohmloop.drivers import (
     load_bench,
 )
 from ohmloop.drivers.arc_two.channels import ALL
-from ohmloop.drivers.arc_two.instructions import DacRange
+from ohmloop.drivers.arc_two.endpoint import Request
+from ohmloop.drivers.arc_two.instructions import DacRange, UpdateLogic, decode
 from ohmloop.drivers.arc_two.words import LSB
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.testing import CHECKS
@@ -235,3 +238,72 @@ def test_channels_that_nothing_hangs_on_stay_connected_to_ground(board, chip):
     chip.pulse(coincidence_program(0))
     chip.read()
     assert not any(seen)
+
+
+@pytest.mark.parametrize(("routing", "lines"), [("internal", 0), ("header", 1)])
+def test_a_daughterboard_is_switched_in_every_flush(routing, lines, bench_file):
+    """Frames of libarc2's ``set_control_mode``: its two modes differ in logic line 0."""
+    text = bench_file.read_text().replace("timeout: 300 ms", f"daughterboard: {routing}")
+    bench_file.write_text(text)
+    listener = Listener()
+    with EmulatedBench(load_bench(bench_file), any_port=True) as emulated:
+        emulated.bench.recorder = lambda name: listener
+        with open_on_bench(emulated.bench) as chip:
+            chip.read()
+    flushes = [Request.parse(data).payload for data in listener.out]
+    flushes = [frames for frames in flushes if frames]
+    assert len(flushes) == 3  # opening, the read, leaving
+    assert all(UpdateLogic(lines) in decode(frames) for frames in flushes)
+
+
+def test_a_whole_board_agrees_with_its_twin():
+    path = Path(__file__).parents[3] / "examples" / "bench-arc-two.yaml"
+    rng = np.random.default_rng(3)
+    programs = [
+        CellPulses(rng.integers(-20, 21, (32, 32))),
+        CoincidencePulses(
+            rng.integers(0, 2**31, (2, 32)),
+            rng.integers(0, 2**31, (2, 32)),
+            rng.choice([-1, 1], (2, 32)),
+            rng.choice([-1, 1], (2, 32)),
+            length=31,
+        ),
+    ]
+    with EmulatedBench(load_bench(path), any_port=True) as emulated:
+        twin = TwinCrossbar(
+            emulated.cells.population,
+            seed=emulated.cells.seed,
+            conditions=emulated.bench.conditions,
+            reading=emulated.bench.reading,
+        )
+        with open_on_bench(emulated.bench) as chip:
+            for program in programs:
+                assert chip.pulse(program).pulses_applied == program.total_pulses
+                twin.pulse(program)
+        assert np.array_equal(emulated.cells.conductance, twin.conductance)
+        assert emulated.rig.board.machine.transients == emulated.rig.board.unknown == 0
+
+
+class Interrupter(Listener):
+    """Ctrl-C while a reply arrives."""
+
+    armed = -1
+
+    def received(self, data: bytes) -> None:
+        self.armed -= 1
+        if self.armed == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("reply", [1, 2, 3])
+def test_an_interrupt_leaves_the_link_in_order(reply, emulated):
+    tap = Interrupter()
+    emulated.bench.recorder = lambda name: tap
+    with open_on_bench(emulated.bench) as chip:
+        tap.armed = reply
+        with pytest.raises(KeyboardInterrupt):
+            chip.pulse(cell_program(0))
+        before = emulated.pulses_applied
+        assert before == cell_program(0).total_pulses
+        assert chip.pulse(cell_program(1)).pulses_applied == emulated.pulses_applied - before
+    assert not emulated.outputs_on

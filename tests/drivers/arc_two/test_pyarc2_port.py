@@ -170,6 +170,10 @@ class Instrument:
         self._frames.append(DacRange(mask_of(chans.tolist())))
         return self
 
+    def set_control_mode(self, mode: str) -> Instrument:
+        self.calls.append(f"set_control_mode {mode}")
+        return self
+
     def finalise_operation(self, mode: str | None = None, control: None = None) -> None:
         self._pass("finalise_operation")
         assert mode == "HardGnd"
@@ -240,7 +244,9 @@ def library(emulated, monkeypatch) -> ModuleType:
         machine, calls, fails = emulated.rig.board.machine, [], {}
 
     module.Instrument, module.find_ids = Board, lambda: [0]
-    module.OutputRange = module.IdleMode = module.DataMode = module.ReadType = _Names()
+    module.ControlMode = module.OutputRange = module.IdleMode = module.DataMode = (
+        module.ReadType
+    ) = _Names()
     module.LIBARC2_VERSION = "0.6.0"
     monkeypatch.setitem(sys.modules, "pyarc2", module)
     return module
@@ -311,6 +317,14 @@ def test_leaving_connects_all_channels_to_ground(usb_bench, library, emulated, b
     assert (board.machine.volts == 0).all()
 
 
+@pytest.mark.parametrize(("routing", "mode"), [("internal", "Internal"), ("header", "Header")])
+def test_a_daughterboard_is_switched_on_opening(routing, mode, usb_bench, library):
+    more = f"firmware: board.bin, daughterboard: {routing}"
+    usb_bench.write_text(usb_bench.read_text().replace("firmware: board.bin", more))
+    with open_on_bench(load_bench(usb_bench)):
+        assert f"set_control_mode {mode}" in library.Instrument.calls
+
+
 def test_who_answers(usb):
     assert usb.board.identity == "ArC TWO, board 0, libarc2 0.6.0"
 
@@ -372,6 +386,7 @@ SURFACE = {
     "read_slice_open_deferred": ["highs", "ground_after"],
     "vread_channels_deferred": ["chans", "averaging"],
     "pulse_slice_fast_open": ["chans", "cl_nanos", "preset_state"],
+    "set_control_mode": ["mode"],
     "set_channel_range": ["chans", "rng"],
     "finalise_operation": ["mode", "control"],
     "pick_one": ["mode", "rtype"],

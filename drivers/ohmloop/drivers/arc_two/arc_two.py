@@ -14,6 +14,7 @@ from ohmloop.drivers.validation import Record, validate
 
 from .channels import CHANNELS, expand
 from .frame_port import FramePort
+from .operations import Routing
 from .port import Port
 from .pyarc2_port import PyArc2Port
 
@@ -33,11 +34,14 @@ class ArcTwoOptions(Record):
     Attributes:
         timeout: time to wait for a reply, and for the board beyond what a program takes, s.
         firmware: the board's configuration file; needed where the resource is ``pyarc2:NUMBER``.
+        daughterboard: where it leads the channels: ``internal``, its own socket, or ``header``;
+            left out, the logic lines that switch it are left alone.
         ground_tolerance: voltage up to which a line that was switched off counts as off, V.
     """
 
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 2.0
     firmware: str | None = None
+    daughterboard: Routing | None = None
     ground_tolerance: Annotated[Volts, Field(gt=0, le=0.1)] = 0.02
 
 
@@ -137,5 +141,6 @@ def _open_port(bench: Bench, name: str, resource: str, options: ArcTwoOptions) -
     wired = wired_to(bench, name)
     limits = (options.timeout, options.ground_tolerance)
     if resource.startswith("pyarc2:"):
-        return PyArc2Port(name, resource, options.firmware or "", wired, *limits)
-    return FramePort(name, resource, wired, *limits, bench.tap(name))
+        firmware = options.firmware or ""
+        return PyArc2Port(name, resource, firmware, wired, *limits, options.daughterboard)
+    return FramePort(name, resource, wired, *limits, bench.tap(name), options.daughterboard)

@@ -30,10 +30,11 @@ from .instructions import (
     SetDac,
     UpdateChannel,
     UpdateDac,
+    UpdateLogic,
     VoltageRead,
     encode,
 )
-from .operations import IDLE, Levels, Measurement, Pulses
+from .operations import IDLE, Levels, Measurement, Pulses, Routing
 from .words import ZERO
 
 _SETTLE = 30_000  # after a converter has moved, ns
@@ -83,9 +84,11 @@ class FlushBuilder:
 
     Args:
         wired: the channels that the chip hangs on.
+        routing: of the daughterboard; None leaves the logic lines that switch it as they are.
     """
 
-    def __init__(self, wired: Iterable[int]) -> None:
+    def __init__(self, wired: Iterable[int], routing: Routing | None = None) -> None:
+        self._routing = routing
         self._wired = tuple(wired)
         self._mask, self._clusters = mask_of(self._wired), clusters_of(self._wired)
         self._others = ALL & ~self._mask  # stay connected to ground
@@ -211,6 +214,8 @@ class FlushBuilder:
         self._made += [SetDac.reset(), UpdateDac()]
         if fresh:
             self._made.append(DacRange(ALL))
+            if self._routing:  # as libarc2's ``set_control_mode``
+                self._made.append(UpdateLogic(int(self._routing == "header")))
         self._delay(_SETTLE)
         self._outputs = (IDLE, IDLE)
 

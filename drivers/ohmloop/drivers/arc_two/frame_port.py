@@ -33,7 +33,7 @@ from .endpoint_link import EndpointLink
 from .flush import Flush, FlushBuilder
 from .instructions import MOST_FRAMES
 from .lines import check_lines
-from .operations import Measurement, Pulses
+from .operations import Measurement, Pulses, Routing
 from .words import to_amperes, to_line_volts
 
 _ATTEMPTS = 4
@@ -52,6 +52,7 @@ class FramePort:
         timeout: time to wait for a reply, and for a flush beyond its own duration, s.
         tolerance: voltage up to which a line counts as grounded, V.
         tap: sees every byte.
+        routing: of the daughterboard, if it has one.
 
     Raises:
         NotConnectedError: nobody answers.
@@ -66,8 +67,9 @@ class FramePort:
         timeout: float = 2.0,
         tolerance: float = 0.02,
         tap: Tap | None = None,
+        routing: Routing | None = None,
     ) -> None:
-        self.name, self.resource = name, resource
+        self.name, self.resource, self._routing = name, resource, routing
         self._wired, self._tolerance = tuple(wired), tolerance
         self.link = EndpointLink(name, resource, timeout, tap)
         self.traffic = self.link.traffic
@@ -76,7 +78,8 @@ class FramePort:
 
     def identify(self) -> str:
         """Who answers."""
-        self._repeat(Verb.HELLO)
+        if self.link.broken:
+            self.link.reopen()
         return f"ArC TWO, serial number {self.link.about.serial}, frame endpoint version {VERSION}"
 
     def measure(self, wanted: Sequence[Measurement]) -> NDArray[np.float64]:
@@ -101,31 +104,34 @@ class FramePort:
 
     def ground(self) -> None:
         """Ground all channels; see ``Port``."""
-        words = self._surely(FlushBuilder(range(64)).ground())
+        words = self._surely(FlushBuilder(range(64), self._routing).ground())
         check_lines(self, to_line_volts(words[-1]), range(64), self._tolerance)
 
     def close(self) -> None:
         """Let go of the link."""
         self.link.close()
 
+    def _flush(self) -> FlushBuilder:
+        return FlushBuilder(self._wired, self._routing)
+
     def _measurements(self, wanted: Sequence[Measurement]) -> Iterator[Flush]:
-        builder = FlushBuilder(self._wired)
+        builder = self._flush()
         for k, one in enumerate(wanted):
             if not builder.room:
                 yield builder.close()
-                builder = FlushBuilder(self._wired)
+                builder = self._flush()
             builder.measure(one)
             if k == len(wanted) - 1:
                 yield builder.close()
 
     def _pulse_flushes(self, wanted: Iterable[Pulses]) -> Iterator[Flush]:
-        builder, empty = FlushBuilder(self._wired), True
+        builder, empty = self._flush(), True
         for one in wanted:
             left: Pulses | None = one
             while left is not None:
                 if not builder.room:
                     yield builder.close()
-                    builder = FlushBuilder(self._wired)
+                    builder = self._flush()
                 left, empty = builder.pulse(left), False
         if not empty:
             yield builder.close()

@@ -7,11 +7,15 @@ is exactly what is made.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .channels import CHANNELS, clusters_of
 
 Levels = tuple[int, ...]
 """64 codes relative to 0 V."""
+
+Routing = Literal["internal", "header"]
+"""Where a daughterboard leads the channels: to its own socket, or to its headers."""
 
 IDLE: Levels = (0,) * CHANNELS
 """All channels at 0 V."""

@@ -35,7 +35,7 @@ from ohmloop.drivers.links.transport import Traffic
 
 from .channels import CHANNELS, CLUSTERS, channels_of
 from .lines import check_lines
-from .operations import Levels, Measurement, Pulses
+from .operations import Levels, Measurement, Pulses, Routing
 from .words import to_volts
 
 _BATCH = 48  # pulses or measurements at a time: below the 2048 frames after which it would block
@@ -54,6 +54,7 @@ class PyArc2Port:
         wired: channels that the chip hangs on.
         timeout: time to wait beyond what an operation takes, s.
         tolerance: voltage up to which a line counts as grounded, V.
+        routing: of the daughterboard, if it has one.
 
     Raises:
         NotConnectedError: the library is not installed, or finds no such board.
@@ -67,7 +68,9 @@ class PyArc2Port:
         wired: Sequence[int],
         timeout: float = 2.0,
         tolerance: float = 0.02,
+        routing: Routing | None = None,
     ) -> None:
+        self._routing = routing
         self.name, self.resource, self.traffic = name, resource, Traffic()
         self._wired, self._timeout, self._tolerance = tuple(wired), timeout, tolerance
         self._library = self._load()
@@ -221,6 +224,11 @@ class PyArc2Port:
             board = self._library.Instrument(self._number, self._firmware)
             # Codes mean twice as much on the wide range, which another program may have left.
             board.set_channel_range(_indices(range(CHANNELS)), self._library.OutputRange.STD)
+            if self._routing:
+                modes = self._library.ControlMode
+                board.set_control_mode(
+                    modes.Header if self._routing == "header" else modes.Internal
+                )
             return board
         except Exception as error:
             raise self._missing(f"cannot be opened with {self._firmware}: {error}") from error
