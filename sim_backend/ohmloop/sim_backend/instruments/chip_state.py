@@ -39,7 +39,7 @@ def load_chips(path: Path, chips: Mapping[str, Chip]) -> None:
         ConfigError: it holds something else, or other chips.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ConfigError(path, "", f"not a state of chips: {error}") from error
