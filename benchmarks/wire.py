@@ -9,7 +9,7 @@ emulated instruments take the same time for both, so the ratio of the medians, r
 the share of the possible throughput that the driver reaches. Where a link is so slow that an
 operation would take over 20 s, its time is computed from messages and bytes, and marked ``~``.
 
-``benchmarks.link`` compares single queries, with PyMeasure and QCoDeS beside.
+Before it, single queries beside a bare socket, PyMeasure and QCoDeS: see ``benchmarks.link``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ohmloop.sim_backend.instruments import EmulatedBench
 from ohmloop.sim_backend.instruments.latency import LINKS
 
 from .by_hand import Conversation, Script
+from .link import compare
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FAMILIES: Mapping[str, tuple[str, ...]] = {
@@ -170,11 +171,11 @@ def main() -> None:
     parser.add_argument("--links", nargs="+", choices=list(LINKS), help="instead of the family's")
     parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args()
+    missed = compare(rounds=1000)
     print(
         f"{'family':8} {'link':14} {'operation':28}{'messages':>9}{'sent, B':>10}"
         f"{'received, B':>12}{'driver, ms':>13}{'raw, ms':>11}{'share':>8}"
     )
-    missed: list[str] = []
     for family in given.families:
         shape = open_shape(load_bench(EXAMPLES / f"bench-{family}.yaml"))
         for link in given.links or FAMILIES[family]:
