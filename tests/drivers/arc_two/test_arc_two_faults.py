@@ -254,7 +254,7 @@ def test_a_stuck_output_leaves_a_program_in_doubt(emulated, chip):
 
 
 def test_a_link_that_loses_everything_is_an_error_that_says_so(emulated, chip):
-    emulated.servers["board"].faults.extend([Fault.DROP_REQUEST, None, None, None] * 4)
+    emulated.servers["board"].faults.extend([Fault.DROP_REQUEST, *[None] * 5] * 4)
     with pytest.raises(LinkError, match=r"nothing of it was carried out"):
         chip.pulse(cell_program())
     emulated.servers["board"].faults.clear()
