@@ -92,9 +92,9 @@ class TspCrossbar(Crossbar):
         shape = bench.config.crossbars[name].shape
         super().__init__(
             shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
+            conditions=bench.conditions_of(name),
+            reading=bench.reading_of(name),
+            limits=bench.limits_of(name),
             characteristics=characteristics,
             ledger=WearLedger(shape, bench.ledger_path(name)),
             name=f"{bench.config.name}#{name}",

@@ -134,7 +134,7 @@ class EmulatedBench:
         shape = self._file.config.crossbars[crossbar].shape
         population = sample(self.config.chip, shape, np.random.default_rng(seed))
         cells = CellArray(population, seed)
-        witness = Witness(self._file.limits.read_voltage)
+        witness = Witness(self._file.limits_of(crossbar).read_voltage)
         return Chip(cells, self.clock, self._file, crossbar, self.config.models, witness)
 
     def _groups(self) -> list[list[Chip]]:
