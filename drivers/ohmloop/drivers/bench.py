@@ -67,6 +67,11 @@ class Bench:
         """The limits of one crossbar's chip."""
         return _limits(self.config.limits_of(crossbar))
 
+    @property
+    def crossbar_names(self) -> list[str]:
+        """All crossbars, in the file's order."""
+        return list(self.config.crossbars)
+
     def tap(self, instrument: str) -> Tap | None:
         """What sees the bytes of an instrument's link, if anybody does."""
         return self.recorder(instrument) if self.recorder else None
@@ -83,7 +88,7 @@ class Bench:
         Raises:
             ConfigError: no such crossbar, or several to choose from.
         """
-        names = list(self.config.crossbars)
+        names = self.crossbar_names
         if wanted in names:
             return wanted
         if not wanted and len(names) == 1:

@@ -26,6 +26,7 @@ class BoardRig:
             chip.bench.conditions_of(chip.crossbar),
             name=chip.models.get(name, "ohmloop pulse board"),
             witness=chip.witness,
+            meter=chip.meter,
         )
         self.devices: dict[str, Device] = {name: self.board}
 

@@ -27,6 +27,7 @@ class TspRig:
             {point: column for column, point in enumerate(wiring.columns)},
             chip.clock,
             chip.witness,
+            chip.meter,
         )
         self.smu = EmulatedKeithley2600B(
             self.fixture,
