@@ -54,6 +54,12 @@ class TspKind:
         check_wiring(bench, name)
 
     @staticmethod
+    def lines(bench: Bench, name: str) -> tuple[list[str], list[str]]:
+        """Crosspoints of the rows and of the columns."""
+        wiring = wiring_of(bench, name)
+        return wiring.rows, wiring.columns
+
+    @staticmethod
     def open(
         bench: Bench, name: str, characteristics: Characteristics | None = None
     ) -> TspCrossbar:
