@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ohmloop.drivers import BadInputError, Bench, OhmloopError, load_bench
-from ohmloop.drivers.opening import open_on_bench
+from ohmloop.drivers.opening import claim, open_on_bench
 from ohmloop.drivers.registry import instrument_driver
 
 from .check_report import figures, show
@@ -42,6 +42,9 @@ def check(
     if calibration and len(names) > 1:
         raise BadInputError("--calibration is of one crossbar: name it with --crossbar")
     found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if claimed := claim(bench, name):
+            claimed.release()  # nobody else uses the instruments
     with orderly_interrupts():
         identities = _identify(bench, screen)
         for name in names:

@@ -25,6 +25,7 @@ from .errors import ChipFileError, InDoubtError, ProgramError
 from .journal import PulseJournal
 from .limits import Guard, Limits, WearLedger
 from .pulses import PulseProgram
+from .wear import Claim
 
 ALL = slice(None)
 """Every row, or every column."""
@@ -89,6 +90,7 @@ class Crossbar(ABC):
     Attributes:
         journal: told of every program, if set.
         pulses_sent: pulses of all programs sent, as the host counts them.
+        claim: that nobody else uses the chip; let go of when it is closed.
 
     Raises:
         LimitError: the conditions are beyond the limits.
@@ -111,6 +113,7 @@ class Crossbar(ABC):
         self.conditions, self.reading, self.name = conditions, reading, name
         self.capabilities = capabilities or Capabilities()
         self.journal: PulseJournal | None = None
+        self.claim: Claim | None = None
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
         self._sequence = 0
@@ -249,6 +252,9 @@ class Crossbar(ABC):
             self._close()
         except Exception as error:
             log.error("%s: could not be closed: %s", self.name, error)
+        finally:
+            if self.claim is not None:
+                self.claim.release()
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from .bench import Bench, load_bench
 from .characteristics import Characteristics
 from .crossbar import Crossbar
 from .registry import CHIP_FILE, crossbar_kind, load
+from .wear import Claim
 
 
 def open_bench_crossbar(name: str, **options: Any) -> Crossbar:
@@ -27,13 +28,35 @@ def open_on_bench(
         crossbar: its name; may be empty where there is only one.
         calibration: chip file that overrides the one the bench file names.
         seed: accepted and unused, so that bench and twin open alike: a chip has its own noise.
+
+    Raises:
+        BadInputError: no such crossbar, or its chip's pulses are counted and it is in use.
+        InstrumentError: the bench does not answer as it should.
     """
     del seed
     name = bench.crossbar_name(crossbar)
     config = bench.config.crossbars[name]
     known = _characteristics(bench, calibration, config.calibration)
     kind = crossbar_kind(config.kind, bench.path, f"crossbars.{name}.kind")
-    return kind.open(bench, name, characteristics=known)
+    claimed = claim(bench, name)  # before an instrument is touched that somebody else may use
+    try:
+        opened = kind.open(bench, name, characteristics=known)
+    except BaseException:
+        if claimed:
+            claimed.release()
+        raise
+    opened.claim = claimed
+    return opened
+
+
+def claim(bench: Bench, name: str) -> Claim | None:
+    """Claim a chip whose pulses are counted for life; None where they are not.
+
+    Raises:
+        BadInputError: it is in use.
+    """
+    path = bench.ledger_path(name)
+    return Claim(path, f"{bench.path}#{name}") if path else None
 
 
 def _characteristics(
