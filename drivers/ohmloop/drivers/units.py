@@ -61,6 +61,8 @@ def _convert(text: str, unit: str, wanted: str, example: str) -> float:
     value = float(quantity.to(unit).magnitude)
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is not a finite {wanted}")
+    if value == 0 and re.search(r"[1-9]", text.lower().partition("e")[0]):
+        raise ValueError(f"{text!r} is too small a {wanted} to be told from 0")
     return _tidy(value)
 
 
