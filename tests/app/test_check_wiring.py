@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ohmloop.drivers import Capabilities, Limits, load_bench
+from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend import chip_file
 from ohmloop.sim_backend.instruments import EmulatedBench
 
@@ -228,3 +229,16 @@ def test_all_crossbars_are_checked_where_none_is_named(bench, check, ohmloop):
     assert refused.status == 2
     assert refused.err == ("error: --calibration is of one crossbar: name it with --crossbar\n")
     assert ohmloop("check", path, "--crossbar", "third").status == 2
+
+
+def test_a_chip_in_use_is_left_alone(bench, ohmloop):
+    path, emulated = bench()
+    limited = path.read_text().replace("current: 1 mA", "current: 1 mA, pulses_per_cell: 9")
+    path.write_text(limited)
+    with open_on_bench(load_bench(path)):
+        heard = [server.bytes_received for server in emulated.servers.values()]
+        result = ohmloop("check", path)
+        assert heard == [server.bytes_received for server in emulated.servers.values()]
+    assert result.status == 2
+    assert "bench.yaml#array is in use by process" in result.err
+    assert ohmloop("check", path).status == 0

@@ -23,6 +23,23 @@ OTHER = """\
     shape: [2, 3]
     wiring: {source: smu, matrix: matrix, rows: "2A01..2A02", columns: "2F01..2F03"}
 """
+TWO_BOARDS = """
+name: two boards
+instruments:
+  one: {driver: pulse-board, resource: "socket://127.0.0.1:5030"}
+  two: {driver: pulse-board, resource: "socket://127.0.0.1:5031"}
+crossbars:
+  left: {kind: pulse-board, shape: [3, 4], wiring: {board: one}}
+  right:
+    kind: pulse-board
+    shape: [2, 5]
+    wiring: {board: two}
+    pulses: {up: {amplitude: 1.1 V}, down: {amplitude: -1.1 V}}
+    limits: {voltage: 1.2 V}
+pulses: {up: {amplitude: 1.5 V, width: 1 ms}, down: {amplitude: -1.5 V, width: 1 ms}, rest: 1 ms}
+read: {voltage: 100 mV}
+limits: {voltage: 2 V, width: 10 ms, read_voltage: 300 mV, current: 1 mA}
+"""
 
 
 def own(text: str) -> tuple[str, str]:
@@ -105,3 +122,17 @@ def test_the_guard_the_instruments_and_the_emulated_chip_go_by_them(bench_file):
         with pytest.raises(LimitError, match=r"limits\.voltage, 1\.5 V"):
             chip.pulse(CellPulses(np.ones(chip.shape, np.int32), conditions=beyond))
     assert emulated.chips["array"].witness.voltage == 1.2
+
+
+def test_two_boards_on_one_bench_each_go_by_their_own(tmp_path):
+    path = tmp_path / "bench.yaml"
+    path.write_text(TWO_BOARDS)
+    with EmulatedBench(load_bench(path), any_port=True) as emulated:
+        for name, amplitude, limit in (("left", 1.5, 2.0), ("right", 1.1, 1.2)):
+            with open_on_bench(emulated.bench, name) as chip:
+                chip.pulse(CellPulses(np.ones(chip.shape, np.int32)))
+            witness = emulated.chips[name].witness
+            assert (witness.voltage, chip.limits.voltage) == (amplitude, limit)
+            # Its own pulse is what its cells are modelled at: each moves them all.
+            assert (emulated.chips[name].cells.pulses == 1).all()
+            assert emulated.rigs[name == "right"].board.limits.voltage == limit

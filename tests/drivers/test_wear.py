@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from ohmloop.drivers import BadInputError, CellPulses, LimitError, WearLedger, load_bench
+from ohmloop.drivers import BadInputError, CellPulses, LimitError, Limits, WearLedger, load_bench
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.wear import Claim
 from ohmloop.sim_backend.instruments import EmulatedBench
@@ -140,3 +140,14 @@ def test_a_budget_holds_over_runs(limited):
     with open_on_bench(limited.bench) as chip, pytest.raises(LimitError, match="would reach 6"):
         chip.pulse(CellPulses(np.full(chip.shape, 2, np.int32)))
     assert limited.pulses_applied == 2 * 2 * 24
+
+
+def test_a_program_is_on_the_disk_before_it_is_sent(recording, tmp_path):
+    path = tmp_path / "bench.array.wear.npy"
+    chip = recording(limits=Limits(pulses_per_cell=10), ledger=WearLedger((2, 3), path))
+    kept = []
+    chip._pulse = lambda program, sequence: (
+        kept.append(WearLedger((2, 3), path).pulses.sum()) or (0, 0)
+    )
+    chip.pulse(CellPulses(np.full((2, 3), -3, np.int32)))
+    assert kept == [18]

@@ -120,6 +120,16 @@ def test_both_families_give_one_chip_the_same(emulate):
 
 
 @FAMILIES
+def test_terminals_that_share_a_cell_each_draw_read_noise(emulate, head):
+    faults = "faults: {shorted_columns: [[1, 2]]}"
+    with emulate(head, faults) as emulated:
+        emulated.cells.read_std[:] = 0.01
+        found = read(emulated)
+    assert (found[:, 1] != found[:, 2]).all()
+    np.testing.assert_allclose(found[:, 1], found[:, 2], rtol=0.06)  # four standard deviations
+
+
+@FAMILIES
 def test_meter_adds_offset_and_noise(emulate, head):
     """Mean and spread of 240 readings: 6 standard errors, false alarms below 1e-7."""
     with (

@@ -136,8 +136,11 @@ class WiredCells(CellArray):
         flat = np.array([c for group in behind for c in group], np.intp)
         owner = np.repeat(np.arange(len(behind)), [len(group) for group in behind])
         seen = np.zeros(len(behind))
-        if flat.size:
-            np.add.at(seen, owner, self.arrays.numpy(super().read(flat)))
+        occurrence = _occurrences(flat)
+        for again in range(int(occurrence.max(initial=-1)) + 1):
+            # A cell that two terminals reach is read for each, with a draw of its own.
+            now = occurrence == again
+            np.add.at(seen, owner[now], self.arrays.numpy(super().read(flat[now])))
         return self.arrays.asarray(seen)
 
     def pulse_cell(self, cell: int, up: bool, strength: float = 1.0) -> None:
@@ -157,6 +160,15 @@ class WiredCells(CellArray):
         order = np.argsort(cells, kind="stable")
         chip_runs = PulseRuns(np.array(cells, np.int64)[order], np.array(counts, np.int32)[order])
         return super().apply(chip_runs, up, down)
+
+
+def _occurrences(cells: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How often each entry was there before it."""
+    order = np.argsort(cells, kind="stable")
+    ranked = cells[order]
+    found = np.empty(cells.size, np.intp)
+    found[order] = np.arange(cells.size) - np.searchsorted(ranked, ranked)
+    return found
 
 
 def _reached(
