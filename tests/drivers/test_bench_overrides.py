@@ -9,11 +9,14 @@ from ohmloop.drivers import (
     CellPulses,
     ConfigError,
     LimitError,
+    Limits,
     PulseConditions,
     PulseShape,
+    ReadCondition,
     load_bench,
 )
 from ohmloop.drivers.opening import open_on_bench
+from ohmloop.drivers.tsp.tsp_crossbar import TspKind
 from ohmloop.sim_backend.instruments import EmulatedBench
 
 KIND = "    kind: tsp\n"
@@ -51,11 +54,10 @@ def test_a_crossbar_has_what_it_says_and_the_rest_of_the_bench(write_bench):
     lines = f"{pulses}\n    read: {{settle: 5 ms}}\n    limits: {{voltage: 1.3 V, current: 10 uA}}"
     down = ("down: {amplitude: -1.5 V", "down: {amplitude: -1.1 V")
     bench = load_bench(write_bench(own(lines), down))
-    mine, bench_s = bench.conditions_of("array"), bench.conditions
+    mine = bench.conditions_of("array")
     assert (mine.up, mine.down) == (PulseShape(1.2, 1e-3), PulseShape(-1.1, 1e-3))
-    assert (mine.rest, bench_s.rest, bench_s.up.amplitude) == (3e-3, 1e-3, 1.5)
-    assert (bench.reading_of("array").settle, bench.reading.settle) == (5e-3, 1e-3)
-    assert bench.reading_of("array").voltage == bench.reading.voltage
+    assert mine.rest == 3e-3
+    assert bench.reading_of("array") == ReadCondition(0.1, 5e-3, 0.1)
     limits = bench.limits_of("array")
     assert (limits.voltage, limits.current, limits.width) == (1.3, 1e-5, 1e-2)
 
@@ -75,7 +77,7 @@ def test_a_life_time_budget_of_one_chip_only(write_bench, tmp_path):
     lifted = own("limits: {pulses_per_cell: null}")
     changes = (lifted, ("current: 1 mA", "current: 1 mA, pulses_per_cell: 7"))
     bench = load_bench(write_bench(*changes))
-    assert bench.limits.pulses_per_cell == 7
+    assert bench.config.limits.pulses_per_cell == 7
     assert bench.ledger_path("array") is None
 
 
@@ -136,3 +138,27 @@ def test_two_boards_on_one_bench_each_go_by_their_own(tmp_path):
             # Its own pulse is what its cells are modelled at: each moves them all.
             assert (emulated.chips[name].cells.pulses == 1).all()
             assert emulated.rigs[name == "right"].board.limits.voltage == limit
+
+
+def test_what_does_not_know_of_own_conditions_refuses_instead_of_pulsing_too_hard(bench_file):
+    bench_file.write_text(
+        bench_file.read_text().replace(KIND, f"{KIND}    limits: {{voltage: 1.6 V}}\n")
+    )
+    bench = load_bench(bench_file)
+    for name in ("conditions", "reading", "limits"):
+        with pytest.raises(
+            ConfigError, match=r"crossbars\.array: has pulses, read or limits of its"
+        ):
+            getattr(bench, name)
+
+
+def test_a_kind_that_opens_with_the_bench_s_limits_is_closed_again(
+    write_bench, recording, monkeypatch
+):
+    bench = load_bench(write_bench(own("limits: {voltage: 1.6 V, pulses_per_cell: 5}")))
+    opened = recording(conditions=bench.conditions_of("array"), limits=Limits(voltage=2.0))
+    monkeypatch.setattr(TspKind, "open", lambda *_, **__: opened)
+    for _ in range(2):  # the claim is let go of, too
+        with pytest.raises(ConfigError, match="does not go by"):
+            open_on_bench(bench)
+    assert opened.closed == 2

@@ -13,6 +13,9 @@ from .links.transport import Tap
 from .registry import crossbar_kind, instrument_driver
 from .validation import load_yaml, validate
 
+NO_OWN = "has pulses, read or limits of its own, which this kind of crossbar does not go by"
+"""Said by what knows only of the bench's."""
+
 
 class Bench:
     """A checked bench file.
@@ -42,18 +45,32 @@ class Bench:
 
     @property
     def conditions(self) -> PulseConditions:
-        """The bench's up and down pulses; a crossbar may have its own, see ``conditions_of``."""
+        """The up and down pulses of all crossbars.
+
+        Raises:
+            ConfigError: a crossbar has its own: ``conditions_of`` is to be asked. So what does not
+                know of them refuses such a bench, instead of giving a chip another's pulses.
+        """
+        self._check_common()
         return _conditions(self.config.pulses)
 
     @property
     def reading(self) -> ReadCondition:
-        """The bench's read; a crossbar may have its own, see ``reading_of``."""
+        """The read of all crossbars; as ``conditions``."""
+        self._check_common()
         return _reading(self.config.read)
 
     @property
     def limits(self) -> Limits:
-        """The bench's limits; a crossbar may have its own, see ``limits_of``."""
+        """The limits of all crossbars; as ``conditions``."""
+        self._check_common()
         return _limits(self.config.limits)
+
+    def has_own(self, crossbar: str) -> bool:
+        """Whether a crossbar has pulses, a read or limits other than the bench's."""
+        c = self.config
+        own = (c.pulses_of(crossbar), c.read_of(crossbar), c.limits_of(crossbar))
+        return own != (c.pulses, c.read, c.limits)
 
     def conditions_of(self, crossbar: str) -> PulseConditions:
         """The up and down pulses of one crossbar."""
@@ -120,9 +137,14 @@ class Bench:
         c = self.config
         _check_within_limits(self.path, "", c.pulses, c.read, c.limits)
         for name in c.crossbars:
-            own = (c.pulses_of(name), c.read_of(name), c.limits_of(name))
-            if own != (c.pulses, c.read, c.limits):
+            if self.has_own(name):
+                own = (c.pulses_of(name), c.read_of(name), c.limits_of(name))
                 _check_within_limits(self.path, f"crossbars.{name}.", *own)
+
+    def _check_common(self) -> None:
+        for name in self.config.crossbars:
+            if self.has_own(name):
+                raise ConfigError(self.path, f"crossbars.{name}", NO_OWN)
 
 
 def _check_within_limits(

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, final
@@ -25,7 +25,6 @@ from .errors import ChipFileError, InDoubtError, ProgramError
 from .journal import PulseJournal
 from .limits import Guard, Limits, WearLedger
 from .pulses import PulseProgram
-from .wear import Claim
 
 ALL = slice(None)
 """Every row, or every column."""
@@ -89,8 +88,8 @@ class Crossbar(ABC):
 
     Attributes:
         journal: told of every program, if set.
+        at_close: called in order when the crossbar is closed, after its links.
         pulses_sent: pulses of all programs sent, as the host counts them.
-        claim: that nobody else uses the chip; let go of when it is closed.
 
     Raises:
         LimitError: the conditions are beyond the limits.
@@ -113,7 +112,7 @@ class Crossbar(ABC):
         self.conditions, self.reading, self.name = conditions, reading, name
         self.capabilities = capabilities or Capabilities()
         self.journal: PulseJournal | None = None
-        self.claim: Claim | None = None
+        self.at_close: list[Callable[[], object]] = []
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
         self._sequence = 0
@@ -248,13 +247,12 @@ class Crossbar(ABC):
     def close(self) -> None:
         """Make safe and let go of the instruments; never raises."""
         self.make_safe()
-        try:
-            self._close()
-        except Exception as error:
-            log.error("%s: could not be closed: %s", self.name, error)
-        finally:
-            if self.claim is not None:
-                self.claim.release()
+        callbacks, self.at_close = self.at_close, []
+        for let_go in (self._close, *callbacks):
+            try:
+                let_go()
+            except Exception as error:
+                log.error("%s: could not be closed: %s", self.name, error)
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from .bench import Bench, load_bench
+from .bench import NO_OWN, Bench, load_bench
 from .characteristics import Characteristics
 from .crossbar import Crossbar
+from .errors import ConfigError
 from .registry import CHIP_FILE, crossbar_kind, load
 from .wear import Claim
 
@@ -38,15 +40,21 @@ def open_on_bench(
     config = bench.config.crossbars[name]
     known = _characteristics(bench, calibration, config.calibration)
     kind = crossbar_kind(config.kind, bench.path, f"crossbars.{name}.kind")
-    claimed = claim(bench, name)  # before an instrument is touched that somebody else may use
-    try:
+    with ExitStack() as stack:
+        if claimed := claim(bench, name):  # before an instrument is touched that others may use
+            stack.callback(claimed.release)
         opened = kind.open(bench, name, characteristics=known)
-    except BaseException:
-        if claimed:
-            claimed.release()
-        raise
-    opened.claim = claimed
+        opened.at_close.append(stack.pop_all().close)
+    _check_goes_by_its_own(bench, name, opened)
     return opened
+
+
+def _check_goes_by_its_own(bench: Bench, name: str, opened: Crossbar) -> None:
+    """Close what opened with the bench's limits or pulses where the crossbar has its own."""
+    own = (bench.limits_of(name), bench.conditions_of(name), bench.reading_of(name))
+    if bench.has_own(name) and own != (opened.limits, opened.conditions, opened.reading):
+        opened.close()
+        raise ConfigError(bench.path, f"crossbars.{name}", NO_OWN)
 
 
 def claim(bench: Bench, name: str) -> Claim | None:

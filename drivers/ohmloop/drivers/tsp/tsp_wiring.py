@@ -103,7 +103,7 @@ def _check_widths(bench: Bench, name: str) -> None:
     try:
         check_script_widths(conditions)
     except ConfigError as error:
-        key = "pulses" if conditions == bench.conditions else f"crossbars.{name}.pulses"
+        key = f"crossbars.{name}.pulses" if bench.has_own(name) else "pulses"
         raise ConfigError(bench.path, key, error.problem) from None
 
 
