@@ -110,6 +110,12 @@ def test_cells_and_lines_at_the_current_limit():
     assert "at the current limit of 1 mA" in report.findings[0].evidence
 
 
+def test_a_chip_that_is_one_short_is_said_once():
+    rng = np.random.default_rng(25)
+    found = places(check_wiring(survey(rng, np.ones(SHAPE))))
+    assert found == [(Wrong.SHORTED_ROW, (row,), ()) for row in range(12)]
+
+
 def test_a_cell_without_a_reading_says_what_the_instrument_said():
     rng = np.random.default_rng(7)
     readings = survey(rng, conductances(rng))

@@ -162,3 +162,14 @@ def test_a_kind_that_opens_with_the_bench_s_limits_is_closed_again(
         with pytest.raises(ConfigError, match="does not go by"):
             open_on_bench(bench)
     assert opened.closed == 2
+
+
+def test_a_kind_that_keeps_no_ledger_is_refused_where_there_is_a_budget(
+    write_bench, recording, monkeypatch
+):
+    bench = load_bench(write_bench(("current: 1 mA", "current: 1 mA, pulses_per_cell: 100")))
+    opened = recording(conditions=bench.conditions, reading=bench.reading, limits=bench.limits)
+    monkeypatch.setattr(TspKind, "open", lambda *_, **__: opened)
+    with pytest.raises(ConfigError, match=r"crossbars\.array\.kind: .* keeps no ledger"):
+        open_on_bench(bench)
+    assert opened.closed == 1

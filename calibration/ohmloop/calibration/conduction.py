@@ -73,6 +73,8 @@ def _lines(bad: Mask, kinds: tuple[Wrong, Wrong, Wrong], evidence: Evidence) -> 
         rows = _all(bad[:, ~columns], 1)
     if np.count_nonzero(~rows) >= 2:
         columns = _all(bad[~rows], 0)
+    if bad.all():
+        columns = np.zeros_like(columns)  # rows alone say it
     found = []
     for row in np.flatnonzero(rows).tolist():
         cells = np.zeros_like(bad)

@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -129,6 +130,11 @@ class Crossbar(ABC):
     def limits(self) -> Limits:
         """The limits that the guard enforces."""
         return self._guard.limits
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """Where the pulses of every cell's life are kept; None where they are not."""
+        return self._guard.ledger.path
 
     @final
     def read(self, rows: Lines = ALL, columns: Lines = ALL) -> NDArray[np.float64]:

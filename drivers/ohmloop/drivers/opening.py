@@ -45,16 +45,20 @@ def open_on_bench(
             stack.callback(claimed.release)
         opened = kind.open(bench, name, characteristics=known)
         opened.at_close.append(stack.pop_all().close)
-    _check_goes_by_its_own(bench, name, opened)
+    _check_goes_by(bench, name, opened)
     return opened
 
 
-def _check_goes_by_its_own(bench: Bench, name: str, opened: Crossbar) -> None:
-    """Close what opened with the bench's limits or pulses where the crossbar has its own."""
+def _check_goes_by(bench: Bench, name: str, opened: Crossbar) -> None:
+    """Close what goes by the bench where the crossbar has its own, or counts for one run only."""
     own = (bench.limits_of(name), bench.conditions_of(name), bench.reading_of(name))
     if bench.has_own(name) and own != (opened.limits, opened.conditions, opened.reading):
         opened.close()
         raise ConfigError(bench.path, f"crossbars.{name}", NO_OWN)
+    if opened.ledger_path != bench.ledger_path(name):
+        opened.close()
+        problem = "the pulses of a cell's life are to be counted, but this kind keeps no ledger"
+        raise ConfigError(bench.path, f"crossbars.{name}.kind", problem)
 
 
 def claim(bench: Bench, name: str) -> Claim | None:

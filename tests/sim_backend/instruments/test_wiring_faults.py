@@ -108,6 +108,17 @@ def test_pulses_go_where_the_wires_go(emulate, head):
     assert receipt.pulses_applied == 12  # as the instruments counted
 
 
+def test_a_train_is_pulses_one_by_one_up_to_the_limit(emulate):
+    faults = "faults: {shorted_columns: [[4, 5]], shorted_cells: [[0, 0]]}"
+    with emulate(TSP, faults) as one, emulate(TSP, faults) as other:
+        before = one.cells.pulse_train(10, True, 1.0, 5, 1.5, 1e-3)
+        for k in range(5):
+            assert before[k] == other.cells.seen(10)
+            other.cells.pulse_cell(10, True)
+        assert (one.cells.g == other.cells.g).all()
+        assert one.cells.pulse_train(0, True, 1.0, 5, 1.5, 1e-3) == []
+
+
 def test_both_families_give_one_chip_the_same(emulate):
     counts = np.arange(24, dtype=np.int32).reshape(4, 6) % 7 - 3
     states = []

@@ -149,6 +149,23 @@ class WiredCells(CellArray):
             if not self._fixed[chip_cell]:
                 super().pulse_cell(chip_cell, up, strength)
 
+    def pulse_train(
+        self, cell: int, up: bool, strength: float, count: int, size: float, limit: float
+    ) -> list[float]:
+        """Equal pulses of ``size`` (V) between two terminals, up to the first beyond ``limit`` (A).
+
+        Returns:
+            Conductance before each pulse that was given, S.
+        """
+        before: list[float] = []
+        for _ in range(count):
+            conductance = self.seen(cell)
+            if size * conductance > limit:
+                break
+            before.append(conductance)
+            self.pulse_cell(cell, up, strength)
+        return before
+
     def apply(self, runs: PulseRuns, up: float = 1.0, down: float = 1.0) -> int:
         """A lowered program between terminals; returns pulses that reached cells that can move."""
         cells, counts = [], []
