@@ -56,7 +56,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def validate(model: type[R], data: Mapping[str, Any], file: object, prefix: str = "") -> R:
+def validate(
+    model: type[R], data: Mapping[str, Any], file: object, prefix: str = "", all_text: bool = False
+) -> R:
     """Check ``data`` against ``model``.
 
     Args:
@@ -64,11 +66,12 @@ def validate(model: type[R], data: Mapping[str, Any], file: object, prefix: str 
         data: what the file says.
         file: for the message.
         prefix: key path of ``data`` inside the file.
+        all_text: numbers are text, too, because they come from a name, not from YAML.
 
     Raises:
         ConfigError: for the first thing that is wrong, naming how many more there are.
     """
-    if odd := _lookalike(data, model, []):
+    if not all_text and (odd := _lookalike(data, model, [])):
         where, value = odd
         path = ".".join([prefix, *where] if prefix else where)
         raise ConfigError(file, path, f"must be a number, not {reprlib.repr(value)}")
