@@ -161,11 +161,18 @@ def test_truncated_ledger_is_a_config_error(tmp_path):
         WearLedger((4, 4), path)
 
 
-@pytest.mark.parametrize("stored", [np.zeros((2, 1), np.int64), np.zeros((1, 2))])
-def test_ledger_of_another_crossbar_is_refused(tmp_path, stored):
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        (np.zeros((2, 1), np.int64), r"wear ledger is for a crossbar of \(2, 1\), not \(1, 2\)"),
+        (np.zeros((1, 2)), "not a wear ledger: float64"),
+        (np.array([[0, -1]]), "not a wear ledger"),
+    ],
+)
+def test_ledger_of_another_crossbar_is_refused(tmp_path, stored, message):
     path = tmp_path / "w.npy"
     np.save(path, stored)
-    with pytest.raises(ConfigError, match="wear ledger is for a crossbar of"):
+    with pytest.raises(ConfigError, match=message):
         WearLedger((1, 2), path)
 
 

@@ -97,3 +97,45 @@ def test_records_are_frozen():
     record = validate(Inner, {"volts": "1 V"}, "f")
     with pytest.raises(ValidationError):
         record.volts = 2.0
+
+
+class Numbers(Record):
+    count: int = 0
+    shares: dict[str, tuple[int, float]] = Field(default_factory=dict)
+    maybe: float | None = None
+    voltage: Volts = 0.0
+    either: int | str = 0
+    inner: list[Inner] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ({"count": True}, "x.count"),
+        ({"count": "5"}, "x.count"),
+        ({"shares": {"a": [1, False]}}, "x.shares.a.1"),
+        ({"maybe": "2"}, "x.maybe"),
+    ],
+)
+def test_what_only_looks_like_a_number_is_refused(data, key):
+    with pytest.raises(ConfigError, match="must be a number, not") as caught:
+        validate(Numbers, data, "f", "x")
+    assert caught.value.key == key
+
+
+def test_text_is_no_offence_where_text_may_stand_or_all_is_text():
+    found = validate(Numbers, {"voltage": "1 V", "either": "5", "maybe": None}, "f")
+    assert (found.voltage, found.either, found.maybe) == (1.0, "5", None)
+    assert validate(Numbers, {"count": "5"}, "name", all_text=True).count == 5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_are_finite(value):
+    with pytest.raises(ConfigError, match="finite number"):
+        validate(Numbers, {"maybe": value}, "f")
+
+
+def test_a_message_is_one_line_of_bearable_length(tmp_path):
+    error = ConfigError("f", "a\nb", "long " * 1000)
+    assert str(error).splitlines() == [str(error)]
+    assert len(str(error)) < 700

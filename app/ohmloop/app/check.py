@@ -1,51 +1,67 @@
-"""``ohmloop check``: who answers on a bench, and does its crossbar read like one."""
+"""``ohmloop check``: who answers on a bench, and is its chip wired as the bench file says."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ohmloop.drivers import Bench, OhmloopError, load_bench
-from ohmloop.drivers.opening import open_on_bench
+from ohmloop.drivers import BadInputError, Bench, OhmloopError, load_bench
+from ohmloop.drivers.opening import claim, open_on_bench
 from ohmloop.drivers.registry import instrument_driver
-from ohmloop.drivers.units import with_unit
 
+from .check_report import figures, show
 from .console import Screen
 from .signals import orderly_interrupts
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-def check(path: Path, screen: Screen, crossbar: str = "") -> dict[str, Any]:
-    """Identify every instrument, then read every cell of the crossbar twice; pulses nothing.
+
+def check(
+    path: Path, screen: Screen, crossbar: str = "", calibration: Path | None = None
+) -> dict[str, Any]:
+    """Identify every instrument, then look for faults of the wiring; pulses nothing.
+
+    Args:
+        path: the bench file.
+        screen: who is told.
+        crossbar: which one; all of them where nothing is said.
+        calibration: chip file to compare the order of lines with, instead of the bench's.
 
     Returns:
-        ``bench``, ``instruments`` (identity by name), ``crossbar`` (conductances, noise, messages).
+        ``bench``, ``instruments`` (identity by name), ``crossbars`` (figures and findings by name),
+        ``crossbar`` (the first of them), ``fine``.
 
     Raises:
-        ConfigError: the bench file is wrong.
+        BadInputError: the bench file is wrong, or the calibration is not of the crossbar.
         InstrumentError: an instrument does not answer, or is another; the table is printed first.
     """
     bench = load_bench(path)
-    name = bench.crossbar_name(crossbar)
+    names = [bench.crossbar_name(crossbar)] if crossbar else bench.crossbar_names
+    if calibration and len(names) > 1:
+        raise BadInputError("--calibration is of one crossbar: name it with --crossbar")
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        if claimed := claim(bench, name):
+            claimed.release()  # nobody else uses the instruments
     with orderly_interrupts():
         identities = _identify(bench, screen)
-        figures = _read_twice(bench, name)
-    screen.table(
-        f"crossbar {name}",
-        ("cells", "conductance, median", "5 % to 95 %", "read noise", "messages"),
-        [
-            (
-                f"{figures['rows']} x {figures['columns']}",
-                with_unit(figures["median_S"], "S"),
-                f"{with_unit(figures['low_S'], 'S')} to {with_unit(figures['high_S'], 'S')}",
-                f"{100 * figures['read_noise']:.2g} %",
-                str(figures["messages"]),
-            )
-        ],
+        for name in names:
+            found[name] = _check_one(bench, name, screen, calibration)
+    fine = all(one["fine"] for one in found.values())
+    screen.say(
+        "all instruments answer, every cell was read, outputs are off"
+        if fine
+        else "all instruments answer, outputs are off; training on what was found would go wrong"
     )
-    screen.say("all instruments answer, every cell was read, outputs are off")
-    return {"bench": bench.config.name, "instruments": identities, "crossbar": figures}
+    return {
+        "bench": bench.config.name,
+        "instruments": identities,
+        "crossbar": found[names[0]],
+        "crossbars": found,
+        "fine": fine,
+    }
 
 
 def _identify(bench: Bench, screen: Screen) -> dict[str, str]:
@@ -67,19 +83,30 @@ def _identify(bench: Bench, screen: Screen) -> dict[str, str]:
     return found
 
 
-def _read_twice(bench: Bench, name: str) -> dict[str, Any]:
-    with open_on_bench(bench, name) as chip:
-        first, second = chip.read(), chip.read()
-        low, median, high = np.quantile(first, [0.05, 0.5, 0.95])
-        mean = np.maximum(np.abs(first + second) / 2, 1e-12)
-        noise = float(np.median(np.abs(first - second) / mean)) / (0.6745 * np.sqrt(2))
-        return {
-            "name": name,
-            "rows": chip.shape[0],
-            "columns": chip.shape[1],
-            "median_S": float(median),
-            "low_S": float(low),
-            "high_S": float(high),
-            "read_noise": noise,
-            "messages": int(getattr(chip, "messages", 0)),
-        }
+def _check_one(bench: Bench, name: str, screen: Screen, calibration: Path | None) -> dict[str, Any]:
+    from ohmloop.calibration.survey import take_survey
+    from ohmloop.calibration.wiring_check import check_wiring
+
+    given = str(calibration) if calibration else None
+    with (
+        open_on_bench(bench, name, calibration=given) as chip,
+        screen.progress(f"reading {name}") as progress,
+    ):
+        survey = take_survey(chip, progress)
+        messages = int(getattr(chip, "messages", 0))
+    report = check_wiring(survey, _known(bench, name, calibration))
+    found = figures(bench, name, report, messages)
+    show(screen, found)
+    return found
+
+
+def _known(bench: Bench, name: str, calibration: Path | None) -> NDArray[np.float64] | None:
+    """Conductances of the calibration, if there is one."""
+    configured = bench.config.crossbars[name].calibration
+    path = calibration or (configured and bench.path.parent / configured)
+    if not path:
+        return None
+    from ohmloop.sim_backend.chip_file import load_chip
+
+    conductance: NDArray[np.float64] = load_chip(path)["conductance"].to_numpy()
+    return conductance

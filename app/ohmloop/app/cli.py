@@ -54,17 +54,25 @@ def demo(
 @app.command()
 def check(
     bench: BenchFile,
-    crossbar: Annotated[str, typer.Option(help="Which crossbar, where there are several.")] = "",
+    crossbar: Annotated[str, typer.Option(help="Which crossbar; all if left out.")] = "",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Calibration file to compare the order of lines with.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Identify every instrument and read every cell; pulses nothing.
+    """Identify every instrument, look for open, shorted and swapped lines; pulses nothing.
+
+    Exit status 0: fine; 1: something that makes training wrong; 2: bad input.
 
     Example: `ohmloop check examples/bench-tsp.yaml`
     """
     from .check import check as run
 
     screen = Screen(as_json)
-    screen.result(run(bench, screen, crossbar))
+    found = run(bench, screen, crossbar, calibration)
+    screen.result(found)
+    if not found["fine"]:
+        raise typer.Exit(1)
 
 
 @app.command()

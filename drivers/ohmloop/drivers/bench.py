@@ -4,91 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import Field
-
+from .bench_config import BenchConfig, LimitsConfig, PulsesConfig, ReadConfig
 from .conditions import PulseConditions, PulseShape, ReadCondition
 from .errors import ConfigError, LimitError
 from .limits import Limits
 from .links.transport import Tap
 from .registry import crossbar_kind, instrument_driver
-from .units import Amperes, Seconds, Volts
-from .validation import Record, load_yaml, validate
+from .validation import load_yaml, validate
 
-Positive = Annotated[float, Field(gt=0)]
-
-
-class InstrumentConfig(Record):
-    """One instrument: which driver, where it answers, its options."""
-
-    driver: str
-    resource: str
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-class PulseConfig(Record):
-    """One pulse: signed amplitude (V) and width (s)."""
-
-    amplitude: Volts
-    width: Annotated[Seconds, Field(gt=0)]
-
-
-class PulsesConfig(Record):
-    """The up and the down pulse, and the rest (s) at 0 V after each."""
-
-    up: PulseConfig
-    down: PulseConfig
-    rest: Annotated[Seconds, Field(ge=0)]
-
-
-class ReadConfig(Record):
-    """Read voltage (V), settling after the lines are selected (s), integration time."""
-
-    voltage: Volts
-    settle: Annotated[Seconds, Field(ge=0)] = 0.0
-    nplc: Annotated[float, Field(ge=0.001, le=25)] = 0.1
-
-
-class LimitsConfig(Record):
-    """What the chip may be given; see ``Limits``."""
-
-    voltage: Annotated[Volts, Field(gt=0)]
-    width: Annotated[Seconds, Field(gt=0)]
-    read_voltage: Annotated[Volts, Field(gt=0)]
-    current: Annotated[Amperes, Field(gt=0)]
-    duty_cycle: Annotated[float, Field(gt=0, le=1)] = 1.0
-    pulses_per_program: Annotated[int, Field(gt=0)] | None = None
-    pulses_per_cell: Annotated[int, Field(gt=0)] | None = None
-
-
-class CrossbarConfig(Record):
-    """One crossbar: how it is made (``kind``), its shape, its wiring, its calibration."""
-
-    kind: str
-    shape: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
-    wiring: dict[str, Any]
-    calibration: str | None = None
-
-
-class VisaConfig(Record):
-    """PyVISA: which backend (``@py`` is the pure-Python one), and the time to wait for a reply."""
-
-    backend: str = "@py"
-    timeout: Annotated[Seconds, Field(gt=0)] = 5.0
-
-
-class BenchConfig(Record):
-    """A whole bench file. ``emulation`` is read by the emulators only."""
-
-    name: str
-    instruments: dict[str, InstrumentConfig]
-    crossbars: Annotated[dict[str, CrossbarConfig], Field(min_length=1)]
-    pulses: PulsesConfig
-    read: ReadConfig
-    limits: LimitsConfig
-    visa: VisaConfig = VisaConfig()
-    emulation: dict[str, Any] | None = None
+NO_OWN = "has pulses, read or limits of its own, which this kind of crossbar does not go by"
+"""Said by what knows only of the bench's."""
 
 
 class Bench:
@@ -119,22 +45,49 @@ class Bench:
 
     @property
     def conditions(self) -> PulseConditions:
-        """The bench's up and down pulses."""
-        p = self.config.pulses
-        up = PulseShape(p.up.amplitude, p.up.width)
-        return PulseConditions(up, PulseShape(p.down.amplitude, p.down.width), p.rest)
+        """The up and down pulses of all crossbars.
+
+        Raises:
+            ConfigError: a crossbar has its own: ``conditions_of`` is to be asked. So what does not
+                know of them refuses such a bench, instead of giving a chip another's pulses.
+        """
+        self._check_common()
+        return _conditions(self.config.pulses)
 
     @property
     def reading(self) -> ReadCondition:
-        """The bench's read."""
-        r = self.config.read
-        return ReadCondition(r.voltage, r.settle, r.nplc)
+        """The read of all crossbars; as ``conditions``."""
+        self._check_common()
+        return _reading(self.config.read)
 
     @property
     def limits(self) -> Limits:
-        """The chip's limits."""
-        known = self.config.limits.model_dump(exclude_none=True)
-        return Limits(**known)
+        """The limits of all crossbars; as ``conditions``."""
+        self._check_common()
+        return _limits(self.config.limits)
+
+    def has_own(self, crossbar: str) -> bool:
+        """Whether a crossbar has pulses, a read or limits other than the bench's."""
+        c = self.config
+        own = (c.pulses_of(crossbar), c.read_of(crossbar), c.limits_of(crossbar))
+        return own != (c.pulses, c.read, c.limits)
+
+    def conditions_of(self, crossbar: str) -> PulseConditions:
+        """The up and down pulses of one crossbar."""
+        return _conditions(self.config.pulses_of(crossbar))
+
+    def reading_of(self, crossbar: str) -> ReadCondition:
+        """The read of one crossbar."""
+        return _reading(self.config.read_of(crossbar))
+
+    def limits_of(self, crossbar: str) -> Limits:
+        """The limits of one crossbar's chip."""
+        return _limits(self.config.limits_of(crossbar))
+
+    @property
+    def crossbar_names(self) -> list[str]:
+        """All crossbars, in the file's order."""
+        return list(self.config.crossbars)
 
     def tap(self, instrument: str) -> Tap | None:
         """What sees the bytes of an instrument's link, if anybody does."""
@@ -152,7 +105,7 @@ class Bench:
         Raises:
             ConfigError: no such crossbar, or several to choose from.
         """
-        names = list(self.config.crossbars)
+        names = self.crossbar_names
         if wanted in names:
             return wanted
         if not wanted and len(names) == 1:
@@ -164,7 +117,7 @@ class Bench:
 
     def ledger_path(self, crossbar: str) -> Path | None:
         """Where pulses a cell are counted for life, if the limits ask for it."""
-        if self.config.limits.pulses_per_cell is None:
+        if self.config.limits_of(crossbar).pulses_per_cell is None:
             return None
         return self.path.with_name(f"{self.path.stem}.{crossbar}.wear.npy")
 
@@ -181,21 +134,49 @@ class Bench:
         return Bench(self.path, data)
 
     def _check_limits(self) -> None:
-        for name in ("up", "down"):
-            if getattr(self.config.pulses, name).amplitude == 0:
-                raise ConfigError(
-                    self.path, f"pulses.{name}.amplitude", "a pulse of 0 V does nothing"
-                )
-        if self.config.read.voltage == 0:
-            raise ConfigError(self.path, "read.voltage", "nothing can be read at 0 V")
-        try:
-            self.limits.check_conditions(self.conditions)
-        except LimitError as error:
-            raise ConfigError(self.path, "pulses", str(error)) from None
-        try:
-            self.limits.check_read(self.config.read.voltage)
-        except LimitError as error:
-            raise ConfigError(self.path, "read.voltage", str(error)) from None
+        c = self.config
+        _check_within_limits(self.path, "", c.pulses, c.read, c.limits)
+        for name in c.crossbars:
+            if self.has_own(name):
+                own = (c.pulses_of(name), c.read_of(name), c.limits_of(name))
+                _check_within_limits(self.path, f"crossbars.{name}.", *own)
+
+    def _check_common(self) -> None:
+        for name in self.config.crossbars:
+            if self.has_own(name):
+                raise ConfigError(self.path, f"crossbars.{name}", NO_OWN)
+
+
+def _check_within_limits(
+    path: Path, prefix: str, pulses: PulsesConfig, read: ReadConfig, limits: LimitsConfig
+) -> None:
+    for name in ("up", "down"):
+        if getattr(pulses, name).amplitude == 0:
+            key = f"{prefix}pulses.{name}.amplitude"
+            raise ConfigError(path, key, "a pulse of 0 V does nothing")
+    if read.voltage == 0:
+        raise ConfigError(path, f"{prefix}read.voltage", "nothing can be read at 0 V")
+    try:
+        _limits(limits).check_conditions(_conditions(pulses))
+    except LimitError as error:
+        raise ConfigError(path, f"{prefix}pulses", str(error)) from None
+    try:
+        _limits(limits).check_read(read.voltage)
+    except LimitError as error:
+        raise ConfigError(path, f"{prefix}read.voltage", str(error)) from None
+
+
+def _conditions(p: PulsesConfig) -> PulseConditions:
+    up = PulseShape(p.up.amplitude, p.up.width)
+    return PulseConditions(up, PulseShape(p.down.amplitude, p.down.width), p.rest)
+
+
+def _reading(r: ReadConfig) -> ReadCondition:
+    return ReadCondition(r.voltage, r.settle, r.nplc)
+
+
+def _limits(limits: LimitsConfig) -> Limits:
+    return Limits(**limits.model_dump(exclude_none=True))
 
 
 def load_bench(path: str | Path) -> Bench:

@@ -11,8 +11,9 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, final
 
@@ -88,6 +89,7 @@ class Crossbar(ABC):
 
     Attributes:
         journal: told of every program, if set.
+        at_close: called in order when the crossbar is closed, after its links.
         pulses_sent: pulses of all programs sent, as the host counts them.
 
     Raises:
@@ -111,6 +113,7 @@ class Crossbar(ABC):
         self.conditions, self.reading, self.name = conditions, reading, name
         self.capabilities = capabilities or Capabilities()
         self.journal: PulseJournal | None = None
+        self.at_close: list[Callable[[], object]] = []
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
         self._sequence = 0
@@ -127,6 +130,11 @@ class Crossbar(ABC):
     def limits(self) -> Limits:
         """The limits that the guard enforces."""
         return self._guard.limits
+
+    @property
+    def ledger_path(self) -> Path | None:
+        """Where the pulses of every cell's life are kept; None where they are not."""
+        return self._guard.ledger.path
 
     @final
     def read(self, rows: Lines = ALL, columns: Lines = ALL) -> NDArray[np.float64]:
@@ -245,10 +253,12 @@ class Crossbar(ABC):
     def close(self) -> None:
         """Make safe and let go of the instruments; never raises."""
         self.make_safe()
-        try:
-            self._close()
-        except Exception as error:
-            log.error("%s: could not be closed: %s", self.name, error)
+        callbacks, self.at_close = self.at_close, []
+        for let_go in (self._close, *callbacks):
+            try:
+                let_go()
+            except Exception as error:
+                log.error("%s: could not be closed: %s", self.name, error)
 
     def __enter__(self) -> Self:
         return self

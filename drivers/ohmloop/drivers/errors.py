@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+_LONGEST = 600  # characters
+
 
 class OhmloopError(Exception):
     """Base of every error that ohmloop raises on purpose."""
@@ -58,8 +60,14 @@ class ConfigError(BadInputError):
     """
 
     def __init__(self, file: object, key: str, problem: str) -> None:
-        self.file, self.key, self.problem = str(file), key, problem
-        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
+        self.file, self.key, self.problem = str(file), _line(key), _line(problem)
+        super().__init__(": ".join(part for part in (self.file, self.key, self.problem) if part))
+
+
+def _line(text: str) -> str:
+    """What a file says may be long, and of several lines; a message is neither."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
 class ProgramError(BadInputError, ValueError):

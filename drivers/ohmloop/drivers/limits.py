@@ -6,18 +6,19 @@ crossbar without one, so there is nothing to bypass. It refuses; it never clips.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .conditions import PulseConditions, ReadCondition
-from .errors import ConfigError, LimitError
+from .errors import LimitError
 from .pulses import PulseProgram
 from .units import with_unit
+from .wear import WearLedger
+
+__all__ = ["Guard", "Limits", "WearLedger"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,48 +80,6 @@ class Limits:
                 f"a read at {with_unit(voltage, 'V')} is beyond limits.read_voltage,"
                 f" {with_unit(self.read_voltage, 'V')}"
             )
-
-
-class WearLedger:
-    """Pulses each cell has had in its life, kept in a file across runs.
-
-    A program is booked before it is sent, so that the count is never too low.
-
-    Args:
-        shape: rows and columns.
-        path: ``.npy`` file to keep it in; None keeps it in memory.
-
-    Raises:
-        ConfigError: the file holds something else.
-    """
-
-    def __init__(self, shape: tuple[int, int], path: Path | None = None) -> None:
-        self.path = path
-        self.pulses: NDArray[np.int64] = np.zeros(shape, np.int64)
-        if path is not None and path.exists():
-            self.pulses = _load_wear(path, shape)
-
-    def book(self, pulses: NDArray[np.int64]) -> None:
-        """Add ``pulses`` ``(rows, columns)`` and write the file, all or nothing."""
-        self.pulses += pulses
-        if self.path is not None:
-            draft = self.path.with_suffix(".tmp")
-            with draft.open("wb") as file:
-                np.save(file, self.pulses)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-
-
-def _load_wear(path: Path, shape: tuple[int, int]) -> NDArray[np.int64]:
-    try:
-        with path.open("rb") as file:
-            stored = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise ConfigError(path, "", f"not a wear ledger: {error}") from error
-    if stored.shape != shape or stored.dtype != np.int64:
-        raise ConfigError(path, "", f"wear ledger is for a crossbar of {stored.shape}, not {shape}")
-    return np.array(stored)
 
 
 class Guard:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from .bench import Bench, load_bench
+from .bench import NO_OWN, Bench, load_bench
 from .characteristics import Characteristics
 from .crossbar import Crossbar
+from .errors import ConfigError
 from .registry import CHIP_FILE, crossbar_kind, load
+from .wear import Claim
 
 
 def open_bench_crossbar(name: str, **options: Any) -> Crossbar:
@@ -27,13 +30,45 @@ def open_on_bench(
         crossbar: its name; may be empty where there is only one.
         calibration: chip file that overrides the one the bench file names.
         seed: accepted and unused, so that bench and twin open alike: a chip has its own noise.
+
+    Raises:
+        BadInputError: no such crossbar, or its chip's pulses are counted and it is in use.
+        InstrumentError: the bench does not answer as it should.
     """
     del seed
     name = bench.crossbar_name(crossbar)
     config = bench.config.crossbars[name]
     known = _characteristics(bench, calibration, config.calibration)
     kind = crossbar_kind(config.kind, bench.path, f"crossbars.{name}.kind")
-    return kind.open(bench, name, characteristics=known)
+    with ExitStack() as stack:
+        if claimed := claim(bench, name):  # before an instrument is touched that others may use
+            stack.callback(claimed.release)
+        opened = kind.open(bench, name, characteristics=known)
+        opened.at_close.append(stack.pop_all().close)
+    _check_goes_by(bench, name, opened)
+    return opened
+
+
+def _check_goes_by(bench: Bench, name: str, opened: Crossbar) -> None:
+    """Close what goes by the bench where the crossbar has its own, or counts for one run only."""
+    own = (bench.limits_of(name), bench.conditions_of(name), bench.reading_of(name))
+    if bench.has_own(name) and own != (opened.limits, opened.conditions, opened.reading):
+        opened.close()
+        raise ConfigError(bench.path, f"crossbars.{name}", NO_OWN)
+    if opened.ledger_path != bench.ledger_path(name):
+        opened.close()
+        problem = "the pulses of a cell's life are to be counted, but this kind keeps no ledger"
+        raise ConfigError(bench.path, f"crossbars.{name}.kind", problem)
+
+
+def claim(bench: Bench, name: str) -> Claim | None:
+    """Claim a chip whose pulses are counted for life; None where they are not.
+
+    Raises:
+        BadInputError: it is in use.
+    """
+    path = bench.ledger_path(name)
+    return Claim(path, f"{bench.path}#{name}") if path else None
 
 
 def _characteristics(

@@ -47,7 +47,11 @@ CHIP_FILE = "ohmloop.sim_backend.chip_file:load_characteristics"
 
 
 class CrossbarKind(Protocol):
-    """A way to make a crossbar of instruments."""
+    """A way to make a crossbar of instruments.
+
+    A kind whose lines have names of their own in the bench file may say them by a static method
+    ``lines(bench, name) -> (names of rows, names of columns)``, for messages.
+    """
 
     @staticmethod
     def check(bench: Bench, name: str) -> None:

@@ -11,7 +11,7 @@ import re
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 if TYPE_CHECKING:
     from pint import UnitRegistry
@@ -61,6 +61,8 @@ def _convert(text: str, unit: str, wanted: str, example: str) -> float:
     value = float(quantity.to(unit).magnitude)
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is not a finite {wanted}")
+    if value == 0 and re.search(r"[1-9]", text.lower().partition("e")[0]):
+        raise ValueError(f"{text!r} is too small a {wanted} to be told from 0")
     return _tidy(value)
 
 
@@ -76,6 +78,20 @@ def with_unit(value: float, unit: str) -> str:
     prefixes = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G"}
     power = min(max(3 * math.floor(math.log10(abs(value)) / 3 + 1e-12), -15), 9)
     return f"{value / 10.0**power:.4g} {prefixes[power]}{unit}"
+
+
+def within(unit: str, low: float, high: float) -> AfterValidator:
+    """Marks the range of a quantity; what is beyond is refused in its unit."""
+
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            raise ValueError(
+                f"must be from {with_unit(low, unit)} to {with_unit(high, unit)},"
+                f" not {with_unit(value, unit)}"
+            )
+        return value
+
+    return AfterValidator(check)
 
 
 Volts = Annotated[float, BeforeValidator(partial(to_si, unit="V"))]

@@ -134,6 +134,10 @@ class CellArray:
         self.reads[c] += 1
         return self.g[c] * (1.0 + self.read_std[c] * xi)
 
+    def seen(self, cell: int) -> float:
+        """Conductance between a row's and a column's terminal, without noise, S."""
+        return float(self.g[cell])
+
     def read_cell(self, cell: int) -> float:
         """One reading of one cell, S."""
         n = int(self.reads[cell])

@@ -53,7 +53,7 @@ def open_sim(name: str, calibration: str | None = None, seed: int | None = None)
         rng = np.random.default_rng(cells_seed)
     except ValueError:
         raise ConfigError(name, "seed", "must be a whole number from 0 on") from None
-    spec = validate(PopulationSpec, {"model": model, **given}, name)
+    spec = validate(PopulationSpec, {"model": model, **given}, name, all_text=True)
     population = sample(spec, shape, rng)
     known = load_characteristics(Path(calibration)) if calibration else None
     return TwinCrossbar(

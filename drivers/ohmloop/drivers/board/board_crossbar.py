@@ -122,9 +122,9 @@ class PulseBoardCrossbar(Crossbar):
         can = board.about.capabilities
         super().__init__(
             shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
+            conditions=bench.conditions_of(name),
+            reading=bench.reading_of(name),
+            limits=bench.limits_of(name),
             capabilities=Capabilities(bool(can & _PRODUCTS), bool(can & _COINCIDENCES)),
             characteristics=characteristics,
             ledger=WearLedger(shape, bench.ledger_path(name)),

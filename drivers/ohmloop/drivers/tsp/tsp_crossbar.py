@@ -54,6 +54,12 @@ class TspKind:
         check_wiring(bench, name)
 
     @staticmethod
+    def lines(bench: Bench, name: str) -> tuple[list[str], list[str]]:
+        """Crosspoints of the rows and of the columns."""
+        wiring = wiring_of(bench, name)
+        return wiring.rows, wiring.columns
+
+    @staticmethod
     def open(
         bench: Bench, name: str, characteristics: Characteristics | None = None
     ) -> TspCrossbar:
@@ -92,9 +98,9 @@ class TspCrossbar(Crossbar):
         shape = bench.config.crossbars[name].shape
         super().__init__(
             shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
+            conditions=bench.conditions_of(name),
+            reading=bench.reading_of(name),
+            limits=bench.limits_of(name),
             characteristics=characteristics,
             ledger=WearLedger(shape, bench.ledger_path(name)),
             name=f"{bench.config.name}#{name}",

@@ -65,7 +65,7 @@ def check_wiring(bench: Bench, name: str) -> None:
     _check_instrument(bench, f"{key}.source", wiring.source, Keithley2600B)
     _check_instrument(bench, f"{key}.matrix", wiring.matrix, Keithley707B)
     _check_node(bench, wiring.matrix)
-    _check_widths(bench)
+    _check_widths(bench, name)
 
 
 def wiring_of(bench: Bench, name: str) -> TspWiring:
@@ -98,11 +98,13 @@ def _check_node(bench: Bench, matrix: str) -> None:
         )
 
 
-def _check_widths(bench: Bench) -> None:
+def _check_widths(bench: Bench, name: str) -> None:
+    conditions = bench.conditions_of(name)
     try:
-        check_script_widths(bench.conditions)
+        check_script_widths(conditions)
     except ConfigError as error:
-        raise ConfigError(bench.path, "pulses", error.problem) from None
+        key = f"crossbars.{name}.pulses" if bench.has_own(name) else "pulses"
+        raise ConfigError(bench.path, key, error.problem) from None
 
 
 def check_script_widths(conditions: PulseConditions) -> None:

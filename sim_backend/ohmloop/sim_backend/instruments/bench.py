@@ -18,7 +18,9 @@ from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.population import PopulationSpec, sample
 
 from .latency import LINKS
+from .meter import Meter, MeterConfig
 from .rig import EMULATIONS, Chip, Device, Rig, Server
+from .wiring_faults import WiredCells, WiringFaults
 from .witness import Witness
 
 _RESOURCE = re.compile(
@@ -36,6 +38,8 @@ class EmulationConfig(Record):
         models: model that an instrument identifies as, by instrument name.
         link: how long the links take; a name in ``latency.LINKS``.
         real_time: wait for what instruments take themselves, too.
+        meter: what current meters add.
+        faults: what is wrong with one chip or its wiring.
     """
 
     seed: int = 0
@@ -43,6 +47,8 @@ class EmulationConfig(Record):
     real_time: bool = False
     chip: PopulationSpec = PopulationSpec()
     models: dict[str, str] = Field(default_factory=dict)
+    meter: MeterConfig = MeterConfig()
+    faults: WiringFaults | None = None
 
 
 class EmulatedBench:
@@ -134,9 +140,24 @@ class EmulatedBench:
         seed = self.config.seed + number
         shape = self._file.config.crossbars[crossbar].shape
         population = sample(self.config.chip, shape, np.random.default_rng(seed))
-        cells = CellArray(population, seed)
-        witness = Witness(self._file.limits.read_voltage)
-        return Chip(cells, self.clock, self._file, crossbar, self.config.models, witness)
+        faults = self._faults_of(crossbar, shape)
+        cells = WiredCells(population, seed, faults) if faults else CellArray(population, seed)
+        witness = Witness(self._file.limits_of(crossbar).read_voltage)
+        meter = Meter(self.config.meter, seed)
+        return Chip(cells, self.clock, self._file, crossbar, self.config.models, witness, meter)
+
+    def _faults_of(self, crossbar: str, shape: tuple[int, int]) -> WiringFaults | None:
+        faults = self.config.faults
+        if faults is None:
+            return None
+        if (faults.crossbar or self._file.crossbar_names[0]) != crossbar:
+            if faults.crossbar in ("", *self._file.crossbar_names):
+                return None
+            problem = f"no crossbar {faults.crossbar!r}"
+            raise ConfigError(self._file.path, "emulation.faults.crossbar", problem)
+        if wrong := faults.beyond(shape):
+            raise ConfigError(self._file.path, f"emulation.faults.{wrong[0]}", wrong[1])
+        return faults
 
     def _groups(self) -> list[list[Chip]]:
         """Chips whose crossbars share an instrument, together."""

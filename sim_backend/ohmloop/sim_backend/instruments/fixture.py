@@ -16,6 +16,7 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
+from .meter import Meter
 from .witness import Witness
 
 log = logging.getLogger("ohmloop.emulator")
@@ -34,6 +35,7 @@ class Fixture:
         columns: crosspoint -> column of the chip, on the source's LO.
         clock: the bench's time.
         witness: told of every voltage that cells see.
+        meter: what the source's meter adds.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Fixture:
         columns: dict[str, int],
         clock: VirtualClock,
         witness: Witness | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.cells, self.clock = cells, clock
         self.lock = threading.RLock()
@@ -54,6 +57,7 @@ class Fixture:
         self._known: dict[tuple[str, ...], list[int]] = {}
         self._voltage, self._limit, self._since = 0.0, float("inf"), 0
         self._witness = witness or Witness(0.0)
+        self._shows = (meter or Meter()).shows
         self._tripped = False
         self._action: tuple[int, Callable[[], None]] | None = None
 
@@ -111,13 +115,15 @@ class Fixture:
         with self.lock:
             volts = self._across()
             if len(self._between) == 1:
-                return self.cells.read_cell(self._between[0]) * volts
-            return sum(self.cells.read_cell(cell) * volts for cell in self._between)
+                flows = self.cells.read_cell(self._between[0]) * volts
+            else:
+                flows = sum(self.cells.read_cell(cell) * volts for cell in self._between)
+            return float(self._shows(flows))
 
     def _conductance(self) -> float:
         if len(self._between) == 1:  # nearly always
-            return float(self.cells.g[self._between[0]])
-        return sum(float(self.cells.g[cell]) for cell in self._between)
+            return self.cells.seen(self._between[0])
+        return sum(self.cells.seen(cell) for cell in self._between)
 
     def _across(self) -> float:
         """Voltage that the cells see: less than asked for, at the current limit."""

@@ -7,7 +7,7 @@ A kind of crossbar is emulated by a function ``(*chips) -> Rig``, found by the k
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ohmloop.drivers import Bench
@@ -16,6 +16,7 @@ from ohmloop.sim_backend.clock import VirtualClock
 
 from .faults import FaultPlan
 from .latency import LinkModel
+from .meter import Meter
 from .witness import Witness
 
 EMULATIONS: Mapping[str, str] = {
@@ -37,6 +38,7 @@ class Chip:
         crossbar: which crossbar of it.
         models: model that an instrument is to identify as, by instrument name.
         witness: told of every voltage that reaches the cells.
+        meter: what current meters add.
     """
 
     cells: CellArray
@@ -45,6 +47,7 @@ class Chip:
     crossbar: str
     models: Mapping[str, str]
     witness: Witness
+    meter: Meter = field(default_factory=Meter)
 
     def options(self, instrument: str) -> Mapping[str, Any]:
         """Options of an instrument in the bench file."""

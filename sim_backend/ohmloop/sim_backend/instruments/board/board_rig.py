@@ -23,9 +23,10 @@ class BoardRig:
         self.board = EmulatedPulseBoard(
             chip.cells,
             chip.clock,
-            chip.bench.conditions,
+            chip.bench.conditions_of(chip.crossbar),
             name=chip.models.get(name, "ohmloop pulse board"),
             witness=chip.witness,
+            meter=chip.meter,
         )
         self.devices: dict[str, Device] = {name: self.board}
 

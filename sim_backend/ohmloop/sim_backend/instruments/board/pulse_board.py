@@ -34,6 +34,7 @@ from ohmloop.drivers.board.replies import REQUESTS, parse_request
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
+from ohmloop.sim_backend.instruments.meter import Meter
 from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
 from ohmloop.sim_backend.instruments.witness import Witness
 from ohmloop.sim_backend.pulse_strength import PulseStrength
@@ -60,6 +61,7 @@ class EmulatedPulseBoard(Emulated):
         now: time that the watchdog goes by, s.
         max_payload: longest payload, bytes.
         witness: told of every voltage that cells see.
+        meter: what its converters add to a current.
 
     Attributes:
         outputs_on: whether lines are driven.
@@ -75,6 +77,7 @@ class EmulatedPulseBoard(Emulated):
         now: Callable[[], float] = time.monotonic,
         max_payload: int = _MAX_PAYLOAD,
         witness: Witness | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.cells, self.clock = cells, clock
         self._strength, self._now = PulseStrength(conditions), now
@@ -83,6 +86,7 @@ class EmulatedPulseBoard(Emulated):
             PROTOCOL, rows, columns, 3, max_payload, 10.0, 20e-9, 1.0, name, "1.0", serial
         )
         self._witness = witness or Witness(0.0)
+        self._meter = meter or Meter()
         self._strike: Strike | None = None
         self._boot = 0
         self.power_cycle()
@@ -276,19 +280,19 @@ class EmulatedPulseBoard(Emulated):
         self._witness.saw(voltage, seconds)
         flat = cells[:, 0] * self.cells.shape[1] + cells[:, 1]
         self.clock.sleep(len(cells) * seconds)
-        return Currents(self._noisy(flat) * voltage)
+        return Currents(self._meter.shows(self._noisy(flat) * voltage))
 
     @_do.register
     def _forward(self, request: Forward) -> Message:
         self._check_product(request.volts, *self.cells.shape[::-1])
         self.clock.sleep(len(request.volts) * (request.settle + request.integration))
-        return Currents(request.volts @ self._all_noisy().T)
+        return Currents(self._meter.shows(request.volts @ self._all_noisy().T))
 
     @_do.register
     def _backward(self, request: Backward) -> Message:
         self._check_product(request.volts, *self.cells.shape)
         self.clock.sleep(len(request.volts) * (request.settle + request.integration))
-        return Currents(request.volts @ self._all_noisy())
+        return Currents(self._meter.shows(request.volts @ self._all_noisy()))
 
     def _check_product(self, volts: NDArray[np.float64], lines: int, outputs: int) -> None:
         self._limits_set().check_read(float(np.abs(volts).max()))

@@ -22,11 +22,12 @@ class TspRig:
         wiring = wiring_of(chip.bench, chip.crossbar)
         self.fixture = Fixture(
             chip.cells,
-            PulseStrength(chip.bench.conditions),
+            PulseStrength(chip.bench.conditions_of(chip.crossbar)),
             {point: row for row, point in enumerate(wiring.rows)},
             {point: column for column, point in enumerate(wiring.columns)},
             chip.clock,
             chip.witness,
+            chip.meter,
         )
         self.smu = EmulatedKeithley2600B(
             self.fixture,
