@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ohmloop.drivers import Bench, OhmloopError, load_bench
+from ohmloop.drivers import Bench, OhmloopError, load_bench, recorded
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.units import with_unit
@@ -16,7 +16,9 @@ from .console import Screen
 from .signals import orderly_interrupts
 
 
-def check(path: Path, screen: Screen, crossbar: str = "") -> dict[str, Any]:
+def check(
+    path: Path, screen: Screen, crossbar: str = "", record: Path | None = None
+) -> dict[str, Any]:
     """Identify every instrument, then read every cell of the crossbar twice; pulses nothing.
 
     Returns:
@@ -24,11 +26,12 @@ def check(path: Path, screen: Screen, crossbar: str = "") -> dict[str, Any]:
 
     Raises:
         ConfigError: the bench file is wrong.
+        BadInputError: the file to record to exists already.
         InstrumentError: an instrument does not answer, or is another; the table is printed first.
     """
     bench = load_bench(path)
     name = bench.crossbar_name(crossbar)
-    with orderly_interrupts():
+    with orderly_interrupts(), recorded(bench, record):
         identities = _identify(bench, screen)
         figures = _read_twice(bench, name)
     screen.table(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ohmloop.drivers import OhmloopError
+from ohmloop.drivers import BadInputError, OhmloopError
 
 from .console import Screen, log_to_stderr, one_line
 
@@ -29,6 +29,12 @@ _INTERRUPTED = 130
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="End with one JSON object on standard output.")
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        help="New file for a transcript of all that goes over the wires.", show_default=False
+    ),
 ]
 BenchFile = Annotated[Path, typer.Argument(help="Bench file (YAML).", show_default=False)]
 
@@ -55,6 +61,7 @@ def demo(
 def check(
     bench: BenchFile,
     crossbar: Annotated[str, typer.Option(help="Which crossbar, where there are several.")] = "",
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Identify every instrument and read every cell; pulses nothing.
@@ -64,22 +71,42 @@ def check(
     from .check import check as run
 
     screen = Screen(as_json)
-    screen.result(run(bench, screen, crossbar))
+    screen.result(run(bench, screen, crossbar, record))
 
 
 @app.command()
 def emulate(
-    bench: BenchFile,
+    bench: Annotated[
+        Path | None, typer.Argument(help="Bench file (YAML).", show_default=False)
+    ] = None,
     any_port: Annotated[bool, typer.Option(help="Take free ports, not those in the file.")] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Transcript to play instead of a bench file.", show_default=False),
+    ] = None,
+    real_time: Annotated[
+        bool, typer.Option(help="Replay answers as late as they were recorded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve the instruments of a bench file on loopback, a chip behind them, until Ctrl-C.
 
-    Example: `ohmloop emulate examples/bench-tsp.yaml`
+    With --replay, the instruments of a transcript: they answer what was recorded, to nobody who
+    sends anything else, and the bench file to open them with is written beside the transcript.
+
+    Examples: `ohmloop emulate examples/bench-tsp.yaml`, `ohmloop emulate --replay session.jsonl`
     """
     from .emulate import emulate as run
+    from .replay import replay as run_replay
 
-    run(bench, Screen(as_json), any_port)
+    if (bench is None) == (replay is None):
+        raise BadInputError("give a bench file, or --replay with a transcript")
+    if replay is not None:
+        run_replay(replay, Screen(as_json), real_time)
+    elif bench is not None:
+        if real_time:
+            raise BadInputError("--real-time is for --replay; a bench file has emulation.real_time")
+        run(bench, Screen(as_json), any_port)
 
 
 @app.command()
@@ -87,6 +114,7 @@ def calibrate(
     bench: Annotated[str, typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
     seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.")] = 0,
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Pulse and read every cell, fit it, and write calibration file and report.
@@ -96,7 +124,7 @@ def calibrate(
     from .calibrate import calibrate as run
 
     screen = Screen(as_json)
-    screen.result(run(bench, output, screen, seed))
+    screen.result(run(bench, output, screen, seed, record))
 
 
 @app.command()
@@ -113,6 +141,7 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on a chip or on its twin; which one is one line of the experiment file.
@@ -123,7 +152,7 @@ def train(
     from .train import train as run
 
     screen = Screen(as_json)
-    screen.result(run(experiment, screen, crossbar, calibration, resume, runs))
+    screen.result(run(experiment, screen, crossbar, calibration, resume, runs, record))
 
 
 @app.command()

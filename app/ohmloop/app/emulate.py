@@ -21,7 +21,7 @@ def emulate(path: Path, screen: Screen, any_port: bool = False) -> None:
     """
     from ohmloop.sim_backend.instruments import EmulatedBench
 
-    _log_to_stdout(screen)
+    log_to_stdout(screen)
     bench = load_bench(path)
     with orderly_interrupts(), EmulatedBench(bench, any_port) as emulated:
         for name, server in emulated.servers.items():
@@ -40,7 +40,8 @@ def emulate(path: Path, screen: Screen, any_port: bool = False) -> None:
             )
 
 
-def _log_to_stdout(screen: Screen) -> None:
+def log_to_stdout(screen: Screen) -> None:
+    """What emulated instruments see, as lines for a person."""
     if screen.as_json:
         return
     handler = logging.StreamHandler(sys.stdout)

@@ -11,10 +11,10 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,6 +71,16 @@ class PulseReceipt:
     seconds: float
 
 
+class Recording(Protocol):
+    """A transcript of what goes over the wires, as ``links.recorder.Recorder`` keeps one."""
+
+    def check(self) -> None:
+        """Raise OhmloopError where it cannot be kept any more."""
+
+    def left_by(self, error: BaseException) -> None:
+        """Note what ended the session."""
+
+
 class Crossbar(ABC):
     """Rows x columns of resistive cells, ``G[row, column]`` in siemens.
 
@@ -88,6 +98,8 @@ class Crossbar(ABC):
 
     Attributes:
         journal: told of every program, if set.
+        recording: asked before every operation whether it can still be kept, if set.
+        at_close: called in order when the crossbar is closed, after its links.
         pulses_sent: pulses of all programs sent, as the host counts them.
 
     Raises:
@@ -111,6 +123,8 @@ class Crossbar(ABC):
         self.conditions, self.reading, self.name = conditions, reading, name
         self.capabilities = capabilities or Capabilities()
         self.journal: PulseJournal | None = None
+        self.recording: Recording | None = None
+        self.at_close: list[Callable[[], object]] = []
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
         self._sequence = 0
@@ -145,6 +159,7 @@ class Crossbar(ABC):
         """
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
+            self._check_recording()
             return self._read(r, c)
 
     @final
@@ -169,6 +184,7 @@ class Crossbar(ABC):
         self.limits.check_read(voltage)
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
+            self._check_recording()
             return self._currents(r, c, voltage)
 
     @final
@@ -187,6 +203,7 @@ class Crossbar(ABC):
         """
         volts = self._voltages(column_voltages, self.shape[1], "column_voltages")
         with self._lock:
+            self._check_recording()
             if self.capabilities.parallel_forward:
                 return self._forward(volts)
             return volts @ self._host_map().T
@@ -207,6 +224,7 @@ class Crossbar(ABC):
         """
         volts = self._voltages(row_voltages, self.shape[0], "row_voltages")
         with self._lock:
+            self._check_recording()
             if self.capabilities.parallel_forward:
                 return self._backward(volts)
             return volts @ self._host_map()
@@ -221,6 +239,7 @@ class Crossbar(ABC):
             InstrumentError: the instruments refused it; the message says what was applied.
         """
         with self._lock:
+            self._check_recording()
             self._guard.admit(program, self.shape)
             self._sequence += 1
             self._map = None
@@ -245,10 +264,12 @@ class Crossbar(ABC):
     def close(self) -> None:
         """Make safe and let go of the instruments; never raises."""
         self.make_safe()
-        try:
-            self._close()
-        except Exception as error:
-            log.error("%s: could not be closed: %s", self.name, error)
+        callbacks, self.at_close = self.at_close, []
+        for let_go in (self._close, *callbacks):
+            try:
+                let_go()
+            except Exception as error:
+                log.error("%s: could not be closed: %s", self.name, error)
 
     def __enter__(self) -> Self:
         return self
@@ -259,6 +280,8 @@ class Crossbar(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and self.recording is not None:
+            self.recording.left_by(error)
         self.close()
 
     @abstractmethod
@@ -315,6 +338,11 @@ class Crossbar(ABC):
         if self.journal:
             self.journal.done(entry, receipt.pulses_applied)
         return receipt
+
+    def _check_recording(self) -> None:
+        """Nothing is begun that could not be recorded, where it is to be."""
+        if self.recording is not None:
+            self.recording.check()
 
     def _host_map(self) -> NDArray[np.float64]:
         """The map that products are made of where hardware has none; read anew after pulses."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from ohmloop.drivers.errors import LinkError, NotConnectedError, ReportedError, WrongInstrumentError
 from ohmloop.drivers.instrument import Instrument
 from ohmloop.drivers.limits import Limits
+from ohmloop.drivers.links.transport import tell
 from ohmloop.drivers.units import Seconds
 from ohmloop.drivers.validation import Record, validate
 
@@ -84,6 +85,7 @@ class PulseBoard(Instrument):
         board = cls(name, link, options)
         try:
             board.identify()
+            tell(link.tap, "identified", board.identity)
             board.check_shape(_shape_wanted(bench, name))
         except BaseException:
             link.close()

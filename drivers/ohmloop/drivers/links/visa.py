@@ -23,7 +23,7 @@ from pyvisa.resources import MessageBasedResource
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
 from .interrupts import interrupts_held
-from .transport import Tap, Traffic
+from .transport import Tap, Traffic, tell
 
 _SLICE = 0.25  # longest wait before looking whether the peer is still there, s
 _CHUNK = 1 << 16
@@ -75,6 +75,7 @@ class VisaTransport:
         self._socket = _raw_socket(self._visa)
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tell(self.tap, "opened")
 
     def write(self, text: str) -> None:
         """Send one message; its end is added."""
@@ -121,6 +122,7 @@ class VisaTransport:
         with self._lock:
             with contextlib.suppress(pyvisa.Error, OSError):
                 self._visa.close()
+            tell(self.tap, "closed")
             for pause in _PAUSES:
                 time.sleep(pause)
                 try:
@@ -155,12 +157,13 @@ class VisaTransport:
                     self._in_step = True
                     return [*lines, line]
                 lines.append(line)
-        raise LinkError(self.name, self.resource, "does not come back in step; power-cycle it")
+        raise self._error("does not come back in step; power-cycle it")
 
     def close(self) -> None:
         """Close the session."""
         with self._lock:
             self._visa.close()
+            tell(self.tap, "closed")
 
     def _line(self, wait: float) -> str:
         self._await(wait)
@@ -189,10 +192,13 @@ class VisaTransport:
             return
         pending = getattr(_session(self._visa), "_pending_buffer", None)
         if pending:
+            self._arrived(bytes(pending))
             pending.clear()
         with self._failures("sending"):
-            while select.select([self._socket], [], [], 0)[0] and self._socket.recv(_CHUNK):
-                pass
+            while select.select([self._socket], [], [], 0)[0]:
+                if not (data := self._socket.recv(_CHUNK)):
+                    return
+                self._arrived(data)
 
     def _open(self, backend: str) -> MessageBasedResource:
         try:
@@ -200,6 +206,7 @@ class VisaTransport:
                 self.resource, open_timeout=round(self._timeout * 1e3)
             )
         except (pyvisa.Error, OSError, ValueError) as error:
+            tell(self.tap, "failed", f"nobody answers ({_brief(error)})")
             raise NotConnectedError(
                 self.name,
                 self.resource,
@@ -236,6 +243,7 @@ class VisaTransport:
             raise self._error(f"the link broke while {doing}: {_brief(error)}") from error
 
     def _error(self, problem: str) -> LinkError:
+        tell(self.tap, "failed", problem)
         return LinkError(self.name, self.resource, problem)
 
 
