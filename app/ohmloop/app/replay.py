@@ -22,8 +22,8 @@ def replay(path: Path, screen: Screen, real_time: bool = False) -> None:
     """
     from ohmloop.sim_backend.instruments import ReplayedBench
 
-    log_to_stdout(screen)
     with orderly_interrupts(), ReplayedBench(path, real_time) as replayed:
+        log_to_stdout(screen)
         for remark in replayed.transcript.remarks:
             screen.trouble(remark)
         for name, server in replayed.servers.items():

@@ -87,7 +87,10 @@ def _without(text: str, key: str) -> str:
 
 
 def _last_line(value: yaml.Node) -> int:
-    """A block ends where the next key begins, at the start of that line."""
+    """Of a value. A block's own mark is beyond the comments that follow, so ask its last part."""
+    if isinstance(value, yaml.CollectionNode) and not value.flow_style and value.value:
+        last = value.value[-1]
+        return _last_line(last[1] if isinstance(last, tuple) else last)
     end = value.end_mark
     return end.line - 1 if end.column == 0 and end.line > value.start_mark.line else end.line
 
