@@ -48,9 +48,9 @@ class Recorder:
             self._file.close()
             self.check()
 
-    def __call__(self, instrument: str) -> Recording:
+    def __call__(self, instrument: str) -> RecordingTap:
         """A tap for the link of ``instrument``."""
-        return Recording(self, instrument)
+        return RecordingTap(self, instrument)
 
     def write(self, instrument: str, kind: Kind, data: bytes | None = None, note: str = "") -> None:
         """Write one line; never raises (see ``check``)."""
@@ -108,7 +108,7 @@ class Recorder:
             self._problem = error.strerror or type(error).__name__
 
 
-class Recording:
+class RecordingTap:
     """A tap: what goes over one link goes into the transcript."""
 
     def __init__(self, recorder: Recorder, instrument: str) -> None:
