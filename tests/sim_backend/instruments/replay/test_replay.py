@@ -394,6 +394,26 @@ def test_what_an_instrument_says_unasked_on_a_new_link_comes_again(by_hand):
         assert (replayed.deviations, replayed.rest) == ([], [])
 
 
+def test_a_host_that_goes_on_without_opening_the_link_anew_is_told(by_hand):
+    path = by_hand(
+        ("smu", "sent", b"print(a)\n"),
+        ("smu", "received", b"1\n"),
+        ("smu", "opened", b""),
+        ("smu", "received", b"hello\n"),
+    )
+    with ReplayedBench(path) as replayed, Host(replayed) as host:
+        host.socket.sendall(b"print(a)\nprint(b)\n")
+        assert host.get(100) == b"1\nhello\n"
+        assert "expected the end of the transcript" in replayed.deviations[0]
+
+
+def test_what_was_sent_last_counts_though_nobody_waits_for_a_reply(by_hand):
+    path = by_hand(("smu", "sent", b"off()\n"), ("smu", "sent", b"open()\n"))
+    with ReplayedBench(path) as replayed, Host(replayed) as host:
+        host.socket.sendall(b"off()\nopen()\n")
+    assert (replayed.deviations, replayed.rest) == ([], [])
+
+
 def test_a_message_that_was_cut_by_the_host_s_leaving_is_forgotten(by_hand):
     path = by_hand(("smu", "sent", b"print(a)\n"), ("smu", "received", b"1\n"))
     with ReplayedBench(path) as replayed:

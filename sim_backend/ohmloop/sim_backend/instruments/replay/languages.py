@@ -148,6 +148,8 @@ def language_of(driver: str) -> Language:
 
 def _begins(data: bytes, recorded: bytes) -> bool:
     """Whether ``data`` may be or become ``recorded``, whatever markers hold."""
+    if data[: len(recorded)] == recorded[: len(data)]:
+        return True
     free = {at for found in _MARKER.finditer(recorded) for at in range(*found.span())}
     return all(a == b or at in free for at, (a, b) in enumerate(zip(data, recorded, strict=False)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Iterable
 
 from ohmloop.sim_backend.instruments.server import SocketServer
@@ -11,6 +12,8 @@ from ohmloop.sim_backend.instruments.server import SocketServer
 from .replayed_instrument import Answer, ReplayedInstrument
 
 log = logging.getLogger("ohmloop.emulator")
+
+_LAST = 0.5  # longest time to read what is on its way when closing, s
 
 
 class ReplayServer(SocketServer):
@@ -36,9 +39,17 @@ class ReplayServer(SocketServer):
         resource: str = "TCPIP0::{host}::{port}::SOCKET",
     ) -> None:
         self._instrument, self._real_time = instrument, real_time
+        self._idle = threading.Event()
+        self._idle.set()
         super().__init__(name, instrument, _as_it_comes, port, resource=resource)
 
+    def close(self) -> None:
+        """Stop; what a host that has left sent last is looked at first."""
+        self._idle.wait(_LAST)
+        super().close()
+
     def _converse(self, client: socket.socket) -> None:
+        self._idle.clear()
         try:
             if self._play(client, self._instrument.connected()):
                 while data := client.recv(1 << 16):
@@ -49,6 +60,7 @@ class ReplayServer(SocketServer):
             log.debug("%s: %s", self.name, error)
         finally:
             self.unplug()
+            self._idle.set()
 
     def _play(self, client: socket.socket, answers: Iterable[Answer]) -> bool:
         """Whether the link lives."""

@@ -60,7 +60,8 @@ class ReplayedInstrument(Emulated):
         step = self._current()
         if step is None or not step.messages:
             return ""
-        message = step.messages[self._at]
+        # The server's thread may be between two messages while another one asks.
+        message = step.messages[min(self._at, len(step.messages) - 1)]
         return (
             f"{self._where(message.line)}: played {self._played} of {self._total} messages; next"
             f" would be {self._excerpt(self._language.show(message.data))}"
@@ -85,8 +86,8 @@ class ReplayedInstrument(Emulated):
     def feed(self, data: bytes) -> Iterator[Answer]:
         """Take bytes as they come; yields what goes back, piece by piece."""
         self._buffer += data
-        yield from self._unasked()
         while self._buffer and not self.deviation:
+            yield from self._unasked()
             step = self._current()
             if step is None:
                 self._deviate(0, "the end of the transcript", self._language.show(self._buffer))
