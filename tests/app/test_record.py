@@ -110,6 +110,7 @@ def test_training_on_a_bench_is_recorded(ohmloop, tmp_path, live_bench_file, emu
     [
         (["emulate"], "give a bench file, or --replay with a transcript"),
         (["emulate", "b.yaml", "--replay", "s.jsonl"], "give a bench file, or --replay"),
+        (["emulate", "--replay", "s.jsonl", "--link", "gpib"], "are for a bench file, not"),
         (["emulate", "b.yaml", "--real-time"], "--real-time is for --replay"),
         (["emulate", "--replay", "missing.jsonl"], "missing.jsonl: no such file"),
     ],

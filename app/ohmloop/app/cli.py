@@ -80,6 +80,14 @@ def emulate(
         Path | None, typer.Argument(help="Bench file (YAML).", show_default=False)
     ] = None,
     any_port: Annotated[bool, typer.Option(help="Take free ports, not those in the file.")] = False,
+    chips: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the chips' conductances while the emulator is off."),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(help="Links as slow as real ones: lan, usb, gpib, serial-115200, ..."),
+    ] = None,
     replay: Annotated[
         Path | None,
         typer.Option(help="Transcript to play instead of a bench file.", show_default=False),
@@ -94,7 +102,9 @@ def emulate(
     With --replay, the instruments of a transcript: they answer what was recorded, to nobody who
     sends anything else, and the bench file to open them with is written beside the transcript.
 
-    Examples: `ohmloop emulate examples/bench-tsp.yaml`, `ohmloop emulate --replay session.jsonl`
+    Examples: `ohmloop emulate examples/bench-tsp.yaml`,
+    `ohmloop emulate examples/bench-tsp.yaml --link gpib --chips chips.npz`,
+    `ohmloop emulate --replay session.jsonl`
     """
     from .emulate import emulate as run
     from .replay import replay as run_replay
@@ -102,11 +112,13 @@ def emulate(
     if (bench is None) == (replay is None):
         raise BadInputError("give a bench file, or --replay with a transcript")
     if replay is not None:
+        if any_port or chips or link:
+            raise BadInputError("--any-port, --chips and --link are for a bench file, not --replay")
         run_replay(replay, Screen(as_json), real_time)
     elif bench is not None:
         if real_time:
             raise BadInputError("--real-time is for --replay; a bench file has emulation.real_time")
-        run(bench, Screen(as_json), any_port)
+        run(bench, Screen(as_json), any_port, chips, link)
 
 
 @app.command()

@@ -56,7 +56,7 @@ def _with(board: EmulatedPulseBoard, **changes: object):
 
 
 def test_a_host_that_falls_silent_is_noticed(write_board_bench):
-    path = write_board_bench(("watchdog: 60 s", "watchdog: 80 ms"))
+    path = write_board_bench(("watchdog: 60 s", "watchdog: 500 ms"))
     with EmulatedBench(load_bench(path), any_port=True) as emulated:
         crossbar = open_on_bench(emulated.bench)
         crossbar.read()
