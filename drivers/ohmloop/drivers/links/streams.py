@@ -15,7 +15,10 @@ from typing import Any, Protocol
 import pyvisa
 from pyvisa.resources import MessageBasedResource
 
+from .interrupts import interrupts_held
+
 _CHUNK = 1 << 16
+_WHOLE = 1 << 12  # bytes that one call of the system takes, or none of them
 _SEND = 30.0  # longest time for a peer to take bytes, s
 
 
@@ -34,7 +37,7 @@ class Stream(Protocol):
     """Whether the interface has a device clear, which ``clear`` sends."""
 
     def send(self, data: bytes) -> None:
-        """Send all of ``data``."""
+        """Send all of ``data``; Ctrl-C must not cut a message in half."""
 
     def read_until(self, end: bytes, deadline: float) -> bytes:
         """Bytes up to and with ``end``; SilenceError after ``deadline`` (monotonic time, s)."""
@@ -73,9 +76,13 @@ class SocketStream:
         self._socket, self._buffer = opened, bytearray()
 
     def send(self, data: bytes) -> None:
-        """Send all of ``data``."""
+        """Send all of ``data``; Ctrl-C does not cut it in half."""
         self._socket.settimeout(_SEND)
-        self._socket.sendall(data)
+        if len(data) > _WHOLE:
+            with interrupts_held():
+                self._socket.sendall(data)
+        elif self._socket.send(data) != len(data):  # the system takes a small message whole
+            raise OSError("it takes no more bytes")
 
     def read_until(self, end: bytes, deadline: float) -> bytes:
         """Bytes up to and with ``end``."""
@@ -139,8 +146,9 @@ class SessionStream:
         visa.write_termination = ""
 
     def send(self, data: bytes) -> None:
-        """Send all of ``data``."""
-        self._visa.write_raw(data)
+        """Send all of ``data``; Ctrl-C waits until it is out."""
+        with interrupts_held():
+            self._visa.write_raw(data)
 
     def read_until(self, end: bytes, deadline: float) -> bytes:
         """Bytes up to and with ``end``, or to the interface's own end of a message."""

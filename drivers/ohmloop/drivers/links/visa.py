@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 import pyvisa
@@ -20,7 +18,6 @@ from pyvisa.resources import MessageBasedResource
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
-from .interrupts import interrupts_held
 from .streams import Failures, SilenceError, Stream, stream_of
 from .transport import Tap, Traffic, tell
 
@@ -72,8 +69,7 @@ class VisaTransport:
         with self._lock:
             stream = self._opened()
             try:
-                with interrupts_held():
-                    stream.send(data)
+                stream.send(data)
             except Failures as error:
                 raise self._broken("sending", error) from error
             self.traffic.messages += 1
@@ -84,28 +80,36 @@ class VisaTransport:
     def query(self, text: str, wait: float = 0.0) -> str:
         """Send one message, return one line without its end."""
         with self._lock:
-            self._drop_unasked()
-            with self._reply_expected():
-                self.write(text)
-                return self._line(wait)
+            self._expect_reply()
+            self.write(text)
+            line = self._line(wait)
+            self._in_step = True
+            return line
 
     def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
         """Send one message, return ``count`` bytes; line feeds among them are data."""
         with self._lock:
-            self._drop_unasked()
-            with self._reply_expected():
-                self.write(text)
-                return self._read(wait, count)
+            self._expect_reply()
+            self.write(text)
+            data = self._read(wait, count)
+            self._in_step = True
+            return data
 
     def read_line(self, wait: float = 0.0) -> str:
         """Another line of the reply."""
-        with self._lock, self._reply_expected():
-            return self._line(wait)
+        with self._lock:
+            self._owe_reply()
+            line = self._line(wait)
+            self._in_step = True
+            return line
 
     def read_block(self, count: int, wait: float = 0.0) -> bytes:
         """Another ``count`` bytes of the reply."""
-        with self._lock, self._reply_expected():
-            return self._read(wait, count)
+        with self._lock:
+            self._owe_reply()
+            data = self._read(wait, count)
+            self._in_step = True
+            return data
 
     def reopen(self) -> None:
         """Close the session and open a new one, with growing pauses.
@@ -213,22 +217,23 @@ class VisaTransport:
         if data and self.tap:
             self.tap.received(data)
 
-    @contextmanager
-    def _reply_expected(self) -> Iterator[None]:
-        """A reply that did not come may come late, and must not be taken for the next one."""
+    def _owe_reply(self) -> None:
+        """A reply that does not come may come late, and must not be taken for the next one.
+
+        Whoever gets it says so by setting ``_in_step``.
+        """
         if not self._in_step:
             raise self._error("an earlier reply is still owed; resynchronise before asking again")
         self._in_step = False
-        yield
-        self._in_step = True
 
-    def _drop_unasked(self) -> None:
-        """Throw away what nobody asked for, such as a reply that came twice."""
+    def _expect_reply(self) -> None:
+        """The same before a question; what came unasked, such as a second reply, is dropped."""
         if self._in_step:
             try:
                 self._arrived(self._opened().drop_pending())
             except Failures as error:
                 raise self._broken("sending", error) from error
+        self._owe_reply()
 
     def _broken(self, doing: str, error: BaseException) -> LinkError:
         return self._error(f"the link broke while {doing}: {_brief(error)}")
