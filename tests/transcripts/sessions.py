@@ -5,15 +5,19 @@ changes what goes over the wire, notices. Where the change was meant, record the
 
     python tests/transcripts/sessions.py
 
-and look at the difference before committing it.
+and look at the difference before committing it: what happens by chance is taken out (ports, times,
+date, markers, the first number of a frame), so a difference is one of the conversation.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -46,6 +50,9 @@ SESSIONS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "board": board_session,
 }
 """By the name of bench file and transcript."""
+
+
+_MARKERS = "ohmloop.drivers.tsp.tsp_instrument.token_hex"
 
 
 def transcript(name: str) -> Path:
@@ -87,14 +94,29 @@ def main() -> None:
     """Record all sessions anew."""
     from ohmloop.sim_backend.instruments import EmulatedBench
 
+    numbers = itertools.count()
     for name, session in SESSIONS.items():
         transcript(name).unlink(missing_ok=True)
         bench = load_bench(FOLDER / f"{name}.yaml")
         with (
+            mock.patch("time.monotonic_ns", return_value=0),
+            mock.patch(_MARKERS, side_effect=lambda size: f"{next(numbers):0{2 * size}x}"),
             EmulatedBench(bench, any_port=True) as emulated,
             recorded(emulated.bench, transcript(name)),
         ):
             session(emulated.bench)
+        _without_chance(transcript(name), bench)
+
+
+def _without_chance(path: Path, bench: Bench) -> None:
+    """Every line a millisecond after the one before, at the bench file's addresses."""
+    header, *lines = map(json.loads, path.read_text().splitlines())
+    header["date"] = "2026-01-01T00:00:00+00:00"
+    for name, instrument in header["instruments"].items():
+        instrument["resource"] = bench.config.instruments[name].resource
+    for number, line in enumerate(lines, 1):
+        line["time"] = number / 1000
+    path.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)))
 
 
 if __name__ == "__main__":

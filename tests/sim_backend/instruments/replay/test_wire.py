@@ -49,11 +49,15 @@ def test_a_kept_transcript_holds_no_emulation(kept, name):
     assert "emulation" not in kept.transcript(name).read_text()
 
 
-def test_recording_anew_gives_the_same_conversation(kept, tmp_path, monkeypatch):
+def test_recording_anew_gives_the_same_file_every_time(kept, tmp_path, monkeypatch):
     for name in NAMES:
         shutil.copy(kept.FOLDER / f"{name}.yaml", tmp_path)
     monkeypatch.setattr(kept, "FOLDER", tmp_path)
-    kept.main()
+    found = []
+    for _ in range(2):
+        kept.main()
+        found.append([(tmp_path / f"{name}.jsonl").read_bytes() for name in NAMES])
+    assert found[0] == found[1]
     for name in NAMES:
         with ReplayedBench(tmp_path / f"{name}.jsonl") as replayed:
             kept.SESSIONS[name](replayed.bench)
