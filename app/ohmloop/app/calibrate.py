@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def calibrate(name: str, output: Path, screen: Screen, seed: int) -> dict[str, Any]:
+def calibrate(
+    name: str, output: Path, screen: Screen, seed: int, record: Path | None = None
+) -> dict[str, Any]:
     """Calibrate the crossbar called ``name`` and write ``output`` and its report.
 
     Raw data goes to ``OUTPUT.raw.nc`` after every phase and on any interruption, before anything
@@ -30,7 +32,10 @@ def calibrate(name: str, output: Path, screen: Screen, seed: int) -> dict[str, A
     raw = output.with_suffix(".raw.nc")
     with orderly_interrupts():
         try:
-            with open_crossbar(name) as chip, screen.progress("calibrating") as progress:
+            with (
+                open_crossbar(name, record=record) as chip,
+                screen.progress("calibrating") as progress,
+            ):
                 data = calibrate_chip(chip, raw, seed, progress)
                 messages = int(getattr(chip, "messages", 0))
         except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ohmloop.drivers import BadInputError, Bench, OhmloopError, load_bench
+from ohmloop.drivers import BadInputError, Bench, OhmloopError, load_bench, recorded
 from ohmloop.drivers.opening import claim, open_on_bench
 from ohmloop.drivers.registry import instrument_driver
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def check(
-    path: Path, screen: Screen, crossbar: str = "", calibration: Path | None = None
+    path: Path,
+    screen: Screen,
+    crossbar: str = "",
+    calibration: Path | None = None,
+    record: Path | None = None,
 ) -> dict[str, Any]:
     """Identify every instrument, then look for faults of the wiring; pulses nothing.
 
@@ -28,13 +32,15 @@ def check(
         screen: who is told.
         crossbar: which one; all of them where nothing is said.
         calibration: chip file to compare the order of lines with, instead of the bench's.
+        record: file for a transcript.
 
     Returns:
         ``bench``, ``instruments`` (identity by name), ``crossbars`` (figures and findings by name),
         ``crossbar`` (the first of them), ``fine``.
 
     Raises:
-        BadInputError: the bench file is wrong, or the calibration is not of the crossbar.
+        BadInputError: the bench file is wrong, the calibration is not of the crossbar, or the file
+            to record to exists already.
         InstrumentError: an instrument does not answer, or is another; the table is printed first.
     """
     bench = load_bench(path)
@@ -45,7 +51,7 @@ def check(
     for name in names:
         if claimed := claim(bench, name):
             claimed.release()  # nobody else uses the instruments
-    with orderly_interrupts():
+    with orderly_interrupts(), recorded(bench, record):
         identities = _identify(bench, screen)
         for name in names:
             found[name] = _check_one(bench, name, screen, calibration)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ohmloop.drivers import OhmloopError
+from ohmloop.drivers import BadInputError, OhmloopError
 
 from .console import Screen, log_to_stderr, one_line
 
@@ -29,6 +29,12 @@ _INTERRUPTED = 130
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="End with one JSON object on standard output.")
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        help="New file for a transcript of all that goes over the wires.", show_default=False
+    ),
 ]
 BenchFile = Annotated[Path, typer.Argument(help="Bench file (YAML).", show_default=False)]
 
@@ -58,6 +64,7 @@ def check(
     calibration: Annotated[
         Path | None, typer.Option(help="Calibration file to compare the order of lines with.")
     ] = None,
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Identify every instrument, look for open, shorted and swapped lines; pulses nothing.
@@ -69,7 +76,7 @@ def check(
     from .check import check as run
 
     screen = Screen(as_json)
-    found = run(bench, screen, crossbar, calibration)
+    found = run(bench, screen, crossbar, calibration, record)
     screen.result(found)
     if not found["fine"]:
         raise typer.Exit(1)
@@ -77,7 +84,9 @@ def check(
 
 @app.command()
 def emulate(
-    bench: BenchFile,
+    bench: Annotated[
+        Path | None, typer.Argument(help="Bench file (YAML).", show_default=False)
+    ] = None,
     any_port: Annotated[bool, typer.Option(help="Take free ports, not those in the file.")] = False,
     chips: Annotated[
         Path | None,
@@ -87,16 +96,37 @@ def emulate(
         str | None,
         typer.Option(help="Links as slow as real ones: lan, usb, gpib, serial-115200, ..."),
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Transcript to play instead of a bench file.", show_default=False),
+    ] = None,
+    real_time: Annotated[
+        bool, typer.Option(help="Replay answers as late as they were recorded.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve the instruments of a bench file on loopback, a chip behind them, until Ctrl-C.
 
+    With --replay, the instruments of a transcript: they answer what was recorded, to nobody who
+    sends anything else, and the bench file to open them with is written beside the transcript.
+
     Examples: `ohmloop emulate examples/bench-tsp.yaml`,
-    `ohmloop emulate examples/bench-tsp.yaml --link gpib --chips chips.npz`
+    `ohmloop emulate examples/bench-tsp.yaml --link gpib --chips chips.npz`,
+    `ohmloop emulate --replay session.jsonl`
     """
     from .emulate import emulate as run
+    from .replay import replay as run_replay
 
-    run(bench, Screen(as_json), any_port, chips, link)
+    if (bench is None) == (replay is None):
+        raise BadInputError("give a bench file, or --replay with a transcript")
+    if replay is not None:
+        if any_port or chips or link:
+            raise BadInputError("--any-port, --chips and --link are for a bench file, not --replay")
+        run_replay(replay, Screen(as_json), real_time)
+    elif bench is not None:
+        if real_time:
+            raise BadInputError("--real-time is for --replay; a bench file has emulation.real_time")
+        run(bench, Screen(as_json), any_port, chips, link)
 
 
 @app.command()
@@ -104,6 +134,7 @@ def calibrate(
     bench: Annotated[str, typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
     seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.")] = 0,
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Pulse and read every cell, fit it, and write calibration file and report.
@@ -113,7 +144,7 @@ def calibrate(
     from .calibrate import calibrate as run
 
     screen = Screen(as_json)
-    screen.result(run(bench, output, screen, seed))
+    screen.result(run(bench, output, screen, seed, record))
 
 
 @app.command()
@@ -130,6 +161,7 @@ def train(
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),
+    record: Record = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on a chip or on its twin; which one is one line of the experiment file.
@@ -140,7 +172,7 @@ def train(
     from .train import train as run
 
     screen = Screen(as_json)
-    screen.result(run(experiment, screen, crossbar, calibration, resume, runs))
+    screen.result(run(experiment, screen, crossbar, calibration, resume, runs, record))
 
 
 @app.command()

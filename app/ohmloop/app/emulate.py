@@ -42,7 +42,7 @@ def emulate(
     from ohmloop.sim_backend.instruments import EmulatedBench
     from ohmloop.sim_backend.instruments.chip_state import load_chips
 
-    _log_to_stdout(screen)
+    log_to_stdout(screen)
     bench = load_bench(path)
     with orderly_interrupts(), EmulatedBench(bench, any_port, link) as emulated:
         if chips and chips.exists():
@@ -80,7 +80,8 @@ def _watch(emulated: EmulatedBench, chips: Path | None) -> NoReturn:
             save_chips(chips, emulated.chips)
 
 
-def _log_to_stdout(screen: Screen) -> None:
+def log_to_stdout(screen: Screen) -> None:
+    """What emulated instruments see, as lines for a person."""
     if screen.as_json:
         return
     handler = logging.StreamHandler(sys.stdout)

@@ -29,6 +29,7 @@ def train(
     calibration: Path | None,
     resume: Path | None,
     runs: Path,
+    record: Path | None = None,
 ) -> dict[str, Any]:
     """Run an experiment file, or go on with a run folder.
 
@@ -47,7 +48,7 @@ def train(
     )
     _check(experiment, file or resume)
     with orderly_interrupts(), ExitStack() as stack:
-        chip = stack.enter_context(_open(experiment))
+        chip = stack.enter_context(_open(experiment, record))
         frozen = yaml.safe_dump(_absolute(experiment).model_dump(), sort_keys=False)
         run = RunFolder(resume) if resume else RunFolder.create(runs, experiment.name, frozen)
         stack.callback(run.close)
@@ -201,11 +202,16 @@ def _check(experiment: Experiment, where: Path | None) -> None:
         )
 
 
-def _open(experiment: Experiment) -> Any:
+def _open(experiment: Experiment, record: Path | None) -> Any:
     if experiment.crossbar is None or not experiment.algorithm.arrays:
+        if record is not None:
+            raise BadInputError(f"{experiment.name}: a digital run has no wires to record")
         return nullcontext(None)
     return open_crossbar(
-        experiment.crossbar, calibration=experiment.calibration, seed=experiment.seed
+        experiment.crossbar,
+        calibration=experiment.calibration,
+        seed=experiment.seed,
+        record=record,
     )
 
 

@@ -29,6 +29,7 @@ from .errors import (
 from .journal import PulseJournal, SqliteJournal
 from .limits import Limits, WearLedger
 from .pulses import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
+from .recording import recorded
 from .region import Region
 from .registry import open_crossbar
 
@@ -65,4 +66,5 @@ __all__ = [
     "WrongInstrumentError",
     "load_bench",
     "open_crossbar",
+    "recorded",
 ]

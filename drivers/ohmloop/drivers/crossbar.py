@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,6 +72,16 @@ class PulseReceipt:
     seconds: float
 
 
+class Recording(Protocol):
+    """A transcript of what goes over the wires, as ``links.recorder.Recorder`` keeps one."""
+
+    def check(self) -> None:
+        """Raise OhmloopError where it cannot be kept any more."""
+
+    def left_by(self, error: BaseException) -> None:
+        """Note what ended the session."""
+
+
 class Crossbar(ABC):
     """Rows x columns of resistive cells, ``G[row, column]`` in siemens.
 
@@ -89,6 +99,7 @@ class Crossbar(ABC):
 
     Attributes:
         journal: told of every program, if set.
+        recording: asked before every operation whether it can still be kept, if set.
         at_close: called in order when the crossbar is closed, after its links.
         pulses_sent: pulses of all programs sent, as the host counts them.
 
@@ -113,6 +124,7 @@ class Crossbar(ABC):
         self.conditions, self.reading, self.name = conditions, reading, name
         self.capabilities = capabilities or Capabilities()
         self.journal: PulseJournal | None = None
+        self.recording: Recording | None = None
         self.at_close: list[Callable[[], object]] = []
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
@@ -153,6 +165,7 @@ class Crossbar(ABC):
         """
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
+            self._check_recording()
             return self._read(r, c)
 
     @final
@@ -177,6 +190,7 @@ class Crossbar(ABC):
         self.limits.check_read(voltage)
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
+            self._check_recording()
             return self._currents(r, c, voltage)
 
     @final
@@ -195,6 +209,7 @@ class Crossbar(ABC):
         """
         volts = self._voltages(column_voltages, self.shape[1], "column_voltages")
         with self._lock:
+            self._check_recording()
             if self.capabilities.parallel_forward:
                 return self._forward(volts)
             return volts @ self._host_map().T
@@ -215,6 +230,7 @@ class Crossbar(ABC):
         """
         volts = self._voltages(row_voltages, self.shape[0], "row_voltages")
         with self._lock:
+            self._check_recording()
             if self.capabilities.parallel_forward:
                 return self._backward(volts)
             return volts @ self._host_map()
@@ -229,6 +245,7 @@ class Crossbar(ABC):
             InstrumentError: the instruments refused it; the message says what was applied.
         """
         with self._lock:
+            self._check_recording()
             self._guard.admit(program, self.shape)
             self._sequence += 1
             self._map = None
@@ -269,6 +286,8 @@ class Crossbar(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and self.recording is not None:
+            self.recording.left_by(error)
         self.close()
 
     @abstractmethod
@@ -325,6 +344,11 @@ class Crossbar(ABC):
         if self.journal:
             self.journal.done(entry, receipt.pulses_applied)
         return receipt
+
+    def _check_recording(self) -> None:
+        """Nothing is begun that could not be recorded, where it is to be."""
+        if self.recording is not None:
+            self.recording.check()
 
     def _host_map(self) -> NDArray[np.float64]:
         """The map that products are made of where hardware has none; read anew after pulses."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
 from .errors import LinkError, NotConnectedError, WrongInstrumentError
-from .links.transport import Transport
+from .links.transport import Transport, tell
 from .validation import Record, validate
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Instrument:
         instrument = cls(name, transport, options)
         try:
             instrument.identify()
+            tell(transport.tap, "identified", instrument.identity)
         except LinkError as error:
             transport.close()
             raise NotConnectedError(

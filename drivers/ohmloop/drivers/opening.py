@@ -10,6 +10,8 @@ from .bench import NO_OWN, Bench, load_bench
 from .characteristics import Characteristics
 from .crossbar import Crossbar
 from .errors import ConfigError
+from .links.recorder import Recorder
+from .recording import recorded
 from .registry import CHIP_FILE, crossbar_kind, load
 from .wear import Claim
 
@@ -21,7 +23,11 @@ def open_bench_crossbar(name: str, **options: Any) -> Crossbar:
 
 
 def open_on_bench(
-    bench: Bench, crossbar: str = "", calibration: str | None = None, seed: int | None = None
+    bench: Bench,
+    crossbar: str = "",
+    calibration: str | None = None,
+    seed: int | None = None,
+    record: str | Path | None = None,
 ) -> Crossbar:
     """Open a crossbar of a bench that is loaded already.
 
@@ -30,9 +36,11 @@ def open_on_bench(
         crossbar: its name; may be empty where there is only one.
         calibration: chip file that overrides the one the bench file names.
         seed: accepted and unused, so that bench and twin open alike: a chip has its own noise.
+        record: file for a transcript of all that goes over the wire until the crossbar is closed.
 
     Raises:
-        BadInputError: no such crossbar, or its chip's pulses are counted and it is in use.
+        BadInputError: no such crossbar, its chip's pulses are counted and it is in use, ``record``
+            exists already, or the bench is being recorded.
         InstrumentError: the bench does not answer as it should.
     """
     del seed
@@ -41,9 +49,12 @@ def open_on_bench(
     known = _characteristics(bench, calibration, config.calibration)
     kind = crossbar_kind(config.kind, bench.path, f"crossbars.{name}.kind")
     with ExitStack() as stack:
+        stack.enter_context(recorded(bench, record))
         if claimed := claim(bench, name):  # before an instrument is touched that others may use
             stack.callback(claimed.release)
         opened = kind.open(bench, name, characteristics=known)
+        if isinstance(bench.recorder, Recorder):
+            opened.recording = bench.recorder
         opened.at_close.append(stack.pop_all().close)
     _check_goes_by(bench, name, opened)
     return opened

@@ -42,6 +42,8 @@ SOURCES: Mapping[str, str] = {
 }
 """Suffix or prefix of a crossbar's name -> function that opens it."""
 
+_BENCHES = (".yaml", ".yml")
+
 CHIP_FILE = "ohmloop.sim_backend.chip_file:load_characteristics"
 """What reads the calibration that a bench file points to."""
 
@@ -117,13 +119,17 @@ def open_crossbar(name: str, **options: Any) -> Crossbar:
         name: ``bench.yaml``, ``bench.yaml#left``, ``chip.nc``, or
             ``sim:soft-bounds?shape=64x64&seed=1``.
         options: ``calibration`` (a chip file that overrides the bench's), ``seed`` (of a twin's
-            noise; a real chip has its own).
+            noise; a real chip has its own), ``record`` (file for a transcript; benches only).
 
     Raises:
         BadInputError: the name, or the file behind it, is wrong.
         InstrumentError: the bench does not answer as it should.
     """
     base = name.partition("#")[0]
+    if options.get("record") is None:
+        options.pop("record", None)
+    elif not base.endswith(_BENCHES):
+        raise BadInputError(f"{name!r} has no wires: only what a bench file opens can be recorded")
     table = {**SOURCES, **{p.name: p.value for p in entry_points(group="ohmloop.sources")}}
     for key, target in table.items():
         if base.endswith(key) if key.startswith(".") else base.startswith(key):

@@ -196,6 +196,79 @@ def test_a_link_is_opened_anew_after_it_broke():
     link.close()
 
 
+class Heard:
+    """A tap that listens to events too."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def sent(self, data: bytes) -> None:
+        self.told.append(data)
+
+    def received(self, data: bytes) -> None:
+        self.told.append(data)
+
+    def happened(self, event: str, note: str = "") -> None:
+        self.told.append((event, note) if note else event)
+
+
+def test_a_tap_is_told_what_befalls_the_link():
+    listener = socket.create_server(("127.0.0.1", 0))
+    tap = Heard()
+    link = VisaTransport(
+        "meter", f"TCPIP0::127.0.0.1::{listener.getsockname()[1]}::SOCKET", timeout=2, tap=tap
+    )
+    first, _ = listener.accept()
+    first.close()
+    with pytest.raises(LinkError):
+        link.query("who?")
+    link.reopen()
+    link.close()
+    listener.close()
+    problem = tap.told[2]
+    assert isinstance(problem, tuple)
+    assert problem[0] == "failed"
+    assert "connection" in problem[1]
+    assert tap.told == ["opened", b"who?\n", problem, "closed", "opened", "closed"]
+
+
+def test_a_tap_sees_what_nobody_asked_for(serve):
+    sent = threading.Event()
+
+    def converse(client: socket.socket) -> None:
+        client.recv(100)
+        client.sendall(b"1\n1\n")
+        sent.set()
+        client.recv(100)
+        client.sendall(b"2\n")
+
+    tap = Heard()
+    link = VisaTransport("meter", serve(converse), timeout=2, tap=tap)
+    assert link.query("one?") == "1"
+    assert sent.wait(2)
+    assert link.query("two?") == "2"
+    link.close()
+    assert tap.told == ["opened", b"one?\n", b"1\n", b"1\n", b"two?\n", b"2\n", "closed"]
+
+
+def test_a_tap_need_not_listen_to_events(serve):
+    class Bytes:
+        def sent(self, data: bytes) -> None:
+            seen.append(data)
+
+        received = sent
+
+    def converse(client: socket.socket) -> None:
+        client.recv(100)
+        client.sendall(b"1\n")
+
+    seen: list[bytes] = []
+    link = VisaTransport("meter", serve(converse), timeout=2, tap=Bytes())
+    assert link.query("one?") == "1"
+    link.close()
+    assert seen == [b"one?\n", b"1\n"]
+
+
 def test_a_refused_connection_is_known_when_it_is_opened():
     # PyVISA-py's open_resource succeeds here; the error appears at the first query.
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -7,7 +7,7 @@ import time
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError, WrongInstrumentError
 from ohmloop.drivers.links.serial_port import Failures, SerialPort
-from ohmloop.drivers.links.transport import Tap, Traffic
+from ohmloop.drivers.links.transport import Tap, Traffic, tell
 
 from .frames import PROTOCOL, Frame, FrameDecoder
 from .messages import Message, MessageError
@@ -107,13 +107,16 @@ class BoardLink:
     def _open(self) -> SerialPort:
         self._decoder.clear()
         try:
-            return SerialPort(self.resource, self._baud, self.tap)
+            port = SerialPort(self.resource, self._baud, self.tap)
         except Failures as error:
+            tell(self.tap, "failed", f"nobody answers ({_brief(error)})")
             raise NotConnectedError(
                 self.name,
                 self.resource,
                 f"nobody answers ({_brief(error)}); check the resource, the cable, that it is on",
             ) from error
+        tell(self.tap, "opened")
+        return port
 
     def _send(self, data: bytes) -> None:
         if self._port is None:
@@ -165,9 +168,11 @@ class BoardLink:
     def _break(self) -> None:
         if self._port is not None:
             self._port.close()
+            tell(self.tap, "closed")
         self._port = None
 
     def _error(self, problem: str) -> LinkError:
+        tell(self.tap, "failed", problem)
         return LinkError(self.name, self.resource, problem)
 
 

@@ -15,6 +15,7 @@ from ohmloop.drivers.errors import (
 )
 from ohmloop.drivers.instrument import Instrument
 from ohmloop.drivers.limits import Limits
+from ohmloop.drivers.links.transport import tell
 from ohmloop.drivers.units import Seconds
 from ohmloop.drivers.validation import Record, validate
 
@@ -91,6 +92,7 @@ class PulseBoard(Instrument):
         board = cls(name, link, options)
         try:
             board.identify()
+            tell(link.tap, "identified", board.identity)
             board.check_shape(_shape_wanted(bench, name))
         except BaseException:
             link.close()

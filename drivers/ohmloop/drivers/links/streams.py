@@ -45,8 +45,11 @@ class Stream(Protocol):
     def read_exactly(self, count: int, deadline: float) -> bytes:
         """``count`` bytes."""
 
-    def drop_pending(self) -> None:
-        """Throw away what has come already."""
+    def drop_pending(self) -> bytes:
+        """Throw away what has come already; returns it, for who listens."""
+
+    def leftover(self) -> bytes:
+        """Bytes that were received and not read, taken out; looks at no link, so cannot fail."""
 
     def clear(self) -> None:
         """Device clear, where the interface has one."""
@@ -95,13 +98,17 @@ class SocketStream:
             self._more(deadline)
         return self._take(count)
 
-    def drop_pending(self) -> None:
+    def drop_pending(self) -> bytes:
         """Throw away what has come already."""
-        self._buffer.clear()
         self._socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
-            while self._socket.recv(_CHUNK):
-                pass
+            while data := self._socket.recv(_CHUNK):
+                self._buffer += data
+        return self._take(len(self._buffer))
+
+    def leftover(self) -> bytes:
+        """What was received and never asked for, such as half a reply."""
+        return self._take(len(self._buffer))
 
     def clear(self) -> None:
         """A raw socket has no device clear; a new connection owes nothing."""
@@ -156,8 +163,13 @@ class SessionStream:
         with self._silence():
             return bytes(self._visa.read_bytes(count, chunk_size=_CHUNK))
 
-    def drop_pending(self) -> None:
+    def drop_pending(self) -> bytes:
         """These interfaces say themselves when a reply does not belong to a question."""
+        return b""
+
+    def leftover(self) -> bytes:
+        """PyVISA keeps nothing that can be had."""
+        return b""
 
     def clear(self) -> None:
         """Device clear."""

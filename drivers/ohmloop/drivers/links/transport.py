@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(slots=True)
@@ -21,14 +21,28 @@ class Traffic:
     bytes_received: int = 0
 
 
+LinkEvent = Literal["opened", "closed", "failed", "identified"]
+"""What befalls a link besides bytes."""
+
+
 class Tap(Protocol):
-    """Sees every byte of a link, in the order it goes."""
+    """Sees every byte of a link, in the order it goes. Must not raise.
+
+    One that also has ``happened(event, note)`` is told when the link is opened, fails or is closed.
+    """
 
     def sent(self, data: bytes) -> None:
         """Bytes that left."""
 
     def received(self, data: bytes) -> None:
         """Bytes that came."""
+
+
+def tell(tap: Tap | None, event: LinkEvent, note: str = "") -> None:
+    """Tell a tap of a link's event, if there is one that listens to events."""
+    happened = getattr(tap, "happened", None)
+    if happened is not None:
+        happened(event, note)
 
 
 class Transport(Protocol):

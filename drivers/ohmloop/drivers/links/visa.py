@@ -19,7 +19,7 @@ from pyvisa.resources import MessageBasedResource
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
 from .streams import Failures, SilenceError, Stream, stream_of
-from .transport import Tap, Traffic
+from .transport import Tap, Traffic, tell
 
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # before each attempt to open a broken link, s
 
@@ -151,7 +151,7 @@ class VisaTransport:
                 if marker in lines[-1]:
                     self._in_step = True
                     return lines
-        raise LinkError(self.name, self.resource, "does not come back in step; power-cycle it")
+        raise self._error("does not come back in step; power-cycle it")
 
     def close(self) -> None:
         """Close the session; everything after is a ``LinkError``."""
@@ -165,6 +165,7 @@ class VisaTransport:
         except OSError as error:
             self._let_go()
             raise self._nobody(error) from error
+        tell(self.tap, "opened")
 
     def _open(self, backend: str) -> MessageBasedResource:
         try:
@@ -179,6 +180,9 @@ class VisaTransport:
         return opened
 
     def _let_go(self) -> None:
+        if self._stream is not None:
+            self._arrived(self._stream.leftover())
+            tell(self.tap, "closed")
         self._stream = None
         with contextlib.suppress(*Failures):
             self._visa.close()
@@ -205,10 +209,13 @@ class VisaTransport:
             raise self._error(f"no reply within {longest:.3g} s") from None
         except Failures as error:
             raise self._broken("reading", error) from error
-        self.traffic.bytes_received += len(data)
-        if self.tap:
-            self.tap.received(data)
+        self._arrived(data)
         return data
+
+    def _arrived(self, data: bytes) -> None:
+        self.traffic.bytes_received += len(data)
+        if data and self.tap:
+            self.tap.received(data)
 
     def _owe_reply(self) -> None:
         """A reply that does not come may come late, and must not be taken for the next one.
@@ -223,7 +230,7 @@ class VisaTransport:
         """The same before a question; what came unasked, such as a second reply, is dropped."""
         if self._in_step:
             try:
-                self._opened().drop_pending()
+                self._arrived(self._opened().drop_pending())
             except Failures as error:
                 raise self._broken("sending", error) from error
         self._owe_reply()
@@ -232,6 +239,7 @@ class VisaTransport:
         return self._error(f"the link broke while {doing}: {_brief(error)}")
 
     def _nobody(self, error: BaseException) -> NotConnectedError:
+        tell(self.tap, "failed", f"nobody answers ({_brief(error)})")
         return NotConnectedError(
             self.name,
             self.resource,
@@ -239,6 +247,7 @@ class VisaTransport:
         )
 
     def _error(self, problem: str) -> LinkError:
+        tell(self.tap, "failed", problem)
         return LinkError(self.name, self.resource, problem)
 
 
