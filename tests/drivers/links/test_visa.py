@@ -251,6 +251,24 @@ def test_a_tap_sees_what_nobody_asked_for(serve):
     assert tap.told == ["opened", b"one?\n", b"1\n", b"1\n", b"two?\n", b"2\n", "closed"]
 
 
+def test_a_tap_sees_the_half_of_a_reply_that_came(serve):
+    def converse(client: socket.socket) -> None:
+        client.recv(100)
+        client.sendall(b"1.23")
+
+    tap = Heard()
+    link = VisaTransport("meter", serve(converse), timeout=2, tap=tap)
+    with pytest.raises(LinkError):
+        link.query("one?")
+    link.close()
+    assert [told for told in tap.told if not isinstance(told, tuple)] == [
+        "opened",
+        b"one?\n",
+        b"1.23",
+        "closed",
+    ]
+
+
 def test_a_tap_need_not_listen_to_events(serve):
     class Bytes:
         def sent(self, data: bytes) -> None:

@@ -50,6 +50,27 @@ def test_nothing_but_a_marker_may_differ(other):
     assert not Text().same(other, THEN)
 
 
+def test_a_drawn_name_may_differ_and_is_put_into_the_reply():
+    text = Text()
+    assert text.same(b'ohmloop.run("beefbeef-1",3)\n', b'ohmloop.run("0123abcd-1",3)\n')
+    assert text.reply(b"0123abcd-1,3,done,6,0,0\n") == b"beefbeef-1,3,done,6,0,0\n"
+    assert not text.same(b'ohmloop.run("beefbeef-2",3)\n', b'ohmloop.run("0123abcd-1",3)\n')
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        (b"ohmloop-########", b"ohmloop-0123abcd"),
+        (b"12345678", b"12345679"),
+        (b"x12345678-1", b"x12345679-1"),
+        (b"a,b-1", b"0123abcd-1"),
+        (b"beefbeef-1 beefbeef-1", b"0123abcd-1 0123abc-1"),
+    ],
+)
+def test_what_only_looks_drawn_may_not_differ(now, then):
+    assert not Text().same(now, then)
+
+
 @pytest.mark.parametrize("count", range(len(NOW)))
 def test_the_beginning_of_a_message_is_waited_on(count):
     assert Text().take(NOW[:count], THEN) == 0

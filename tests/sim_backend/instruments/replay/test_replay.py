@@ -354,6 +354,27 @@ def test_delays_are_waited_for_only_where_asked(by_hand, monkeypatch, real_time,
     assert found == waited
 
 
+class Listener:
+    """A client that keeps what it is sent, piece by piece."""
+
+    def __init__(self):
+        self.pieces: list[bytes] = []
+        self.sendall = self.pieces.append
+
+
+@pytest.mark.parametrize(("real_time", "pieces"), [(True, [b"2\n", b"2\n"]), (False, [b"2\n2\n"])])
+def test_at_once_a_second_copy_is_there_before_the_host_goes_on(by_hand, real_time, pieces):
+    path = by_hand(
+        ("smu", "sent", b"print(b)\n"), ("smu", "received", b"2\n"), ("smu", "received", b"2\n")
+    )
+    client = Listener()
+    with ReplayedBench(path, real_time) as replayed:
+        assert replayed.servers["smu"]._play(
+            client, replayed.instruments["smu"].feed(b"print(b)\n")
+        )
+    assert client.pieces == pieces
+
+
 def test_a_link_that_broke_and_was_opened_anew_is_hung_up_on(by_hand):
     path = by_hand(
         ("smu", "opened", b""),

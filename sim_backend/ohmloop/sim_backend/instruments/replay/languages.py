@@ -1,9 +1,10 @@
 """What may differ between two sessions that do the same, language by language; nothing else may.
 
-Two things do today. TSP drivers end a resynchronisation with a marker that is drawn anew each time,
-``ohmloop-`` and eight hex digits, and wait until it is printed. A pulse board's host numbers its
-frames from its clock, and takes only the reply of the same number. A language tells whether a
-message is the recorded one apart from that, and puts today's marker or number into the reply.
+Two things do today. Text drivers draw eight hex digits anew each time, as a marker that ends a
+resynchronisation (``ohmloop-1a2b3c4d``) or as a name of what they configured (``1a2b3c4d-1``), and
+wait until they are printed. A pulse board's host numbers its frames from its clock, and takes only
+the reply of the same number. A language tells whether a message is the recorded one apart from
+that, and puts today's digits or number into the reply.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Protocol
 from ohmloop.drivers.board.frames import Frame, FrameError, decode_frame
 from ohmloop.drivers.registry import lookup
 
-_MARKER = re.compile(rb"ohmloop-[0-9a-f]{8}(?![0-9a-f])")
-_MASK = b"ohmloop-########"
+_DRAWN = re.compile(
+    rb"(?<=ohmloop-)[0-9a-f]{8}(?![0-9a-f])"  # ohmloop-1a2b3c4d
+    rb"|(?<![0-9A-Za-z-])[0-9a-f]{8}(?=-[0-9])"  # 1a2b3c4d-1
+)
 _NUMBERS = 1 << 16
 
 
@@ -63,16 +66,16 @@ class Text:
         return data.find(b"\n") + 1 or len(data)
 
     def same(self, message: bytes, recorded: bytes) -> bool:
-        """Equal with markers masked."""
-        if _MARKER.sub(_MASK, message) != _MARKER.sub(_MASK, recorded):
+        """Equal around what is drawn."""
+        if _DRAWN.split(message) != _DRAWN.split(recorded):
             return False
-        pairs = zip(_MARKER.findall(recorded), _MARKER.findall(message), strict=True)
+        pairs = zip(_DRAWN.findall(recorded), _DRAWN.findall(message), strict=True)
         self._today.update(pairs)
         return True
 
     def reply(self, recorded: bytes) -> bytes:
         """With the host's marker in place of the recorded one."""
-        return _MARKER.sub(lambda found: self._today.get(found[0], found[0]), recorded)
+        return _DRAWN.sub(lambda found: self._today.get(found[0], found[0]), recorded)
 
     def show(self, message: bytes) -> str:
         """As it is written in Python."""
@@ -150,7 +153,7 @@ def _begins(data: bytes, recorded: bytes) -> bool:
     """Whether ``data`` may be or become ``recorded``, whatever markers hold."""
     if data[: len(recorded)] == recorded[: len(data)]:
         return True
-    free = {at for found in _MARKER.finditer(recorded) for at in range(*found.span())}
+    free = {at for found in _DRAWN.finditer(recorded) for at in range(*found.span())}
     return all(a == b or at in free for at, (a, b) in enumerate(zip(data, recorded, strict=False)))
 
 

@@ -1,4 +1,4 @@
-"""Serves a recorded instrument: bytes as they come, replies in the pieces in which they came."""
+"""Serves a recorded instrument: bytes as they come, replies at once or as late as they came."""
 
 from __future__ import annotations
 
@@ -63,15 +63,24 @@ class ReplayServer(SocketServer):
             self._idle.set()
 
     def _play(self, client: socket.socket, answers: Iterable[Answer]) -> bool:
-        """Whether the link lives."""
+        """Whether the link lives.
+
+        In real time replies come piece by piece. At once, all that had come before the host's next
+        message goes out in one piece: what nobody asked for must be there by then, as it was.
+        """
+        waiting, alive = b"", True
         for answer in answers:
+            waiting += answer.data
             if self._real_time:
                 self._stopping.wait(answer.delay)
-            if answer.data:
-                client.sendall(answer.data)
+                client.sendall(waiting)
+                waiting = b""
             if answer.hang_up:
-                return False
-        return True
+                alive = False
+                break
+        if waiting:
+            client.sendall(waiting)
+        return alive
 
 
 def _as_it_comes(data: bytes) -> tuple[list[bytes], bytes]:
