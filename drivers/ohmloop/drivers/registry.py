@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
+    "keithley-4200a": "ohmloop.drivers.kxci.keithley4200a:Keithley4200A",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
 }
 """Bench file ``driver`` -> instrument class."""
 
 CROSSBARS: Mapping[str, str] = {
     "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
+    "kxci": "ohmloop.drivers.kxci.kxci_crossbar:KxciKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
 }
 """Bench file ``kind`` -> ``CrossbarKind``."""
