@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from ohmloop.drivers.errors import InDoubtError, LinkError, ReportedError
+from ohmloop.drivers.errors import InDoubtError, LinkError, NotConnectedError, ReportedError
 from ohmloop.drivers.instrument import log
 
 from . import commands
@@ -78,11 +78,13 @@ class Outcome:
         fate: whether it was played.
         points: slots played, as the witness measured them.
         problem: what went wrong, or nothing.
+        code: of the instrument's error, or 0.
     """
 
     fate: Fate
     points: int = 0
     problem: str = ""
+    code: int = 0
 
 
 class Player:
@@ -113,20 +115,20 @@ class Player:
 
         Raises:
             LinkError: it was not played: the link does not hold long enough.
+            NotConnectedError: it was not played: nobody answers any more.
             ReportedError: it was not played: the instrument refuses it.
             InDoubtError: nobody can tell how much of it was played.
         """
-        problem = ""
+        outcome = Outcome(Fate.NOT_PLAYED)
         for _ in range(_ATTEMPTS):
             outcome = self._attempt(execution)
             if outcome.fate is Fate.PLAYED:
                 return outcome
             if outcome.fate is Fate.UNKNOWN:
-                raise InDoubtError(
-                    self.scs.name, self.scs.transport.resource, outcome.problem, None
-                )
-            problem = outcome.problem
-        raise LinkError(self.scs.name, self.scs.transport.resource, problem)
+                where = (self.scs.name, self.scs.transport.resource)
+                raise InDoubtError(*where, outcome.problem, None)
+            log.info("%s: not played: %s", self.scs.name, outcome.problem)
+        raise self._failed(outcome)
 
     def measure(self, execution: Execution, channels: Sequence[int]) -> dict[int, list[Point]]:
         """Play what moves no cell, again if need be, and fetch the points of some channels.
@@ -135,21 +137,24 @@ class Player:
             LinkError: the link does not hold long enough.
             ReportedError: the instrument refuses it.
         """
-        problem = ""
+        outcome = Outcome(Fate.NOT_PLAYED)
         for _ in range(_ATTEMPTS):
             outcome = self._attempt(execution)
-            problem = outcome.problem
             if outcome.fate is not Fate.PLAYED:
                 continue
             if outcome.points != execution.points:
-                problem = f"{outcome.points} points of {execution.points}; {problem}"
                 self.forget()
                 continue
             try:
                 return self._fetch(channels, execution.points)
             except LinkError as error:
-                problem = error.problem
-        raise LinkError(self.scs.name, self.scs.transport.resource, problem)
+                outcome = Outcome(Fate.UNKNOWN, problem=error.problem)
+        raise self._failed(outcome)
+
+    def _failed(self, outcome: Outcome) -> LinkError | ReportedError:
+        if outcome.code:
+            return self._reported(outcome.problem, outcome.code)
+        return self._error(outcome.problem or f"measured {outcome.points} points, too few")
 
     def _fetch(self, channels: Sequence[int], points: int) -> dict[int, list[Point]]:
         """Points of channels without the tag's, which must be the last execution's."""
@@ -177,6 +182,9 @@ class Player:
         except LinkError as error:
             self.forget()
             return Outcome(Fate.NOT_PLAYED, problem=error.problem)
+        except ReportedError as error:  # set up from scratch, it may not mind
+            self.forget()
+            return Outcome(Fate.NOT_PLAYED, 0, error.problem, error.code)
         except BaseException:
             self.forget()
             raise
@@ -190,23 +198,22 @@ class Player:
         problem, code = "", 0
         self._number = number
         try:
-            answers = self.scs.ask([commands.EXECUTE], _SETUP)
+            answers = self.scs.ask([commands.EXECUTE])
             problem, code = answers.error, answers.code
-        except LinkError as error:
+        except (LinkError, NotConnectedError) as error:
             problem = error.problem
         try:
             points, found, reported = self._await(execution.witness, execution.seconds)
-        except LinkError as error:
+        except (LinkError, NotConnectedError) as error:
             self.forget()
             return Outcome(Fate.UNKNOWN, problem=error.problem)
         problem, code = (reported.problem, reported.code) if reported else (problem, code)
         if found == tag_of(number):
-            return Outcome(Fate.PLAYED, points, problem if code else "")
+            return Outcome(Fate.PLAYED, points, problem if code else "", code)
         self.forget()
         if found == tag_of(number - 1):
-            if code:
-                raise ReportedError(self.scs.name, self.scs.transport.resource, problem, code)
-            return Outcome(Fate.NOT_PLAYED, problem=problem or "it was acknowledged, not played")
+            not_played = problem or "it was acknowledged, but not played"
+            return Outcome(Fate.NOT_PLAYED, 0, not_played, code)
         lost = "its buffer is empty or another's: it was switched off, reset or used by others"
         return Outcome(Fate.UNKNOWN, problem=f"{problem}; {lost}" if problem else lost)
 
@@ -234,6 +241,7 @@ class Player:
                 if failures == _ATTEMPTS:
                     raise
                 log.info("%s; asking again", error)
+                time.sleep(failures * _LONGEST_PAUSE)
             if time.monotonic() > deadline or failures == _ATTEMPTS:
                 self.scs.tell([commands.ABORT])
                 raise self._error(f"still runs, {seconds + _SETUP:.3g} s after it began")
@@ -248,7 +256,7 @@ class Player:
         self._vocabulary = Vocabulary()
         self._range = self.scs.options.current_range
         self.scs.tell(self._from_scratch())
-        self.scs.tell([commands.EXECUTE], _SETUP)
+        self.scs.tell([commands.EXECUTE])
         _, found, reported = self._await(self.channels[0], (TAGS + 1) * TAG_STEP * 1e-9)
         if reported:
             raise reported

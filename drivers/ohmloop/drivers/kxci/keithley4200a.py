@@ -15,7 +15,12 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from ohmloop.drivers.errors import InstrumentError, LinkError, ReportedError
+from ohmloop.drivers.errors import (
+    InstrumentError,
+    LinkError,
+    NotConnectedError,
+    ReportedError,
+)
 from ohmloop.drivers.instrument import Instrument, log
 from ohmloop.drivers.units import Amperes, Seconds, to_si
 from ohmloop.drivers.validation import Record
@@ -193,6 +198,7 @@ class Keithley4200A(Instrument):
 
         Raises:
             LinkError: the link failed, or is out of step.
+            NotConnectedError: it failed before, and nobody answers any more.
         """
         with self.lock:
             replies: list[str] = []
@@ -213,8 +219,7 @@ class Keithley4200A(Instrument):
     def _converse(self, batch: Sequence[str], wait: float) -> list[str]:
         """One message, its replies; whatever interrupts it, the link is opened anew before more."""
         if self._lost:
-            self.transport.restart()
-            self._lost = False
+            self._reconnect()
         self._lost = True
         if self.options.commands_per_message == 1:
             replies = [self.transport.query(line, wait) for line in batch]
@@ -223,6 +228,14 @@ class Keithley4200A(Instrument):
             replies += [self.transport.read_line() for _ in batch[1:]]
         self._lost = False
         return replies
+
+    def _reconnect(self) -> None:
+        """Open the link anew; that it does not open is worth no more attempts."""
+        try:
+            self.transport.restart()
+        except LinkError as error:
+            raise NotConnectedError(error.instrument, error.resource, error.problem) from error
+        self._lost = False
 
     def points(self, requests: Iterable[tuple[int, int, int]]) -> list[list[Point]]:
         """Points of channels' buffers.

@@ -20,7 +20,7 @@ from ohmloop.drivers.errors import (
     InDoubtError,
     InstrumentError,
     LinkError,
-    ReportedError,
+    NotConnectedError,
 )
 from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
@@ -199,7 +199,7 @@ class Kxci4200Crossbar(Crossbar):
             for part in lower(program):
                 try:
                     outcome = self._player.play_once(self._execution(part, conditions, timings))
-                except (LinkError, ReportedError, InDoubtError) as error:
+                except InstrumentError as error:
                     self._stopped(error, sequence, applied, program.total_pulses)
                     raise
                 applied += part.pulses(outcome.points)
@@ -243,9 +243,9 @@ class Kxci4200Crossbar(Crossbar):
         if applied:
             problem = f"{error.problem}; program {sequence} stopped after {applied} of {total}"
             raise self._doubt(f"{problem} pulses", applied) from error
-        if isinstance(error, LinkError):
-            problem = f"{error.problem}; nothing of program {sequence} was applied"
-            raise LinkError(error.instrument, error.resource, problem) from error
+        problem = f"{error.problem}; nothing of program {sequence} was applied"
+        if isinstance(error, LinkError | NotConnectedError):
+            raise type(error)(error.instrument, error.resource, problem) from error
 
     def _doubt(self, problem: str, applied: int | None) -> InDoubtError:
         return InDoubtError(self.scs.name, self.scs.transport.resource, problem, applied)

@@ -98,7 +98,7 @@ def pulses_of(times: Times, volts: Floats) -> Pulses:
     high = np.flatnonzero(inside & (size >= peaks[group] / 2))
     first = np.searchsorted(group[high], np.arange(begins.size))
     last = np.r_[first[1:], high.size] - 1
-    half, direction = peaks / 2, sign[begins]
+    half, direction = peaks / 2, sign[begins].astype(np.float64)
     left = _crossing(times, volts, high[first], -1, half, direction)
     right = _crossing(times, volts, high[last], 1, half, direction)
     corners = np.flatnonzero(inside)
@@ -109,7 +109,7 @@ def pulses_of(times: Times, volts: Floats) -> Pulses:
 
 
 def _crossing(
-    times: Times, volts: Floats, near: Times, step: int, half: Floats, direction: Times
+    times: Times, volts: Floats, near: Times, step: int, half: Floats, direction: Floats
 ) -> Floats:
     """When the voltage crosses half its peak, between corner ``near`` and the next outside it."""
     far = np.clip(near + step, 0, times.size - 1)
