@@ -14,6 +14,7 @@ from ohmloop.drivers import (
     PulseReceipt,
 )
 from ohmloop.drivers.kxci import commands, lowering
+from ohmloop.drivers.links import visa
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments.faults import Fault, Strike
 
@@ -199,7 +200,8 @@ def test_power_lost_between_operations_is_made_good(small):
         assert chip.pulse(PROGRAM).pulses_applied == small.pulses_applied - before
 
 
-def test_an_instrument_that_is_gone_is_an_error_and_nothing_hangs(small, caplog):
+def test_an_instrument_that_is_gone_is_an_error_and_nothing_hangs(small, caplog, monkeypatch):
+    monkeypatch.setattr(visa, "_PAUSES", (0.0, 0.05))
     crossbar = open_on_bench(small.bench)
     crossbar.read()
     small.servers["scs"].close()
