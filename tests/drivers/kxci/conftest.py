@@ -47,7 +47,7 @@ SMALL = (
     ("shape: [4, 6]", "shape: [2, 2]"),
     ("PMU1-1..PMU2-2", "PMU1-1..PMU1-2"),
     ("PMU3-1..PMU5-2", "PMU2-1..PMU2-2"),
-    ("timeout: 2 s", "timeout: 150 ms"),
+    ("timeout: 2 s", "timeout: 300 ms"),
 )
 """Changes that make a small bench with a short time-out, for faults."""
 
@@ -77,6 +77,13 @@ def emulated(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
 @pytest.fixture
 def small(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
     with EmulatedBench(load_bench(write_kxci_bench(*SMALL)), any_port=True) as bench:
+        yield bench
+
+
+@pytest.fixture
+def calm(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
+    """Small, with time to answer."""
+    with EmulatedBench(load_bench(write_kxci_bench(*SMALL[:-1])), any_port=True) as bench:
         yield bench
 
 

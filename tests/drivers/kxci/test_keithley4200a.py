@@ -12,7 +12,14 @@ from ohmloop.sim_backend.instruments.faults import Fault
 
 
 @pytest.fixture
-def scs(small):
+def scs(calm):
+    instrument = Keithley4200A.connect(calm.bench, "scs")
+    yield instrument
+    instrument.close()
+
+
+@pytest.fixture
+def hasty(small):
     instrument = Keithley4200A.connect(small.bench, "scs")
     yield instrument
     instrument.close()
@@ -48,7 +55,7 @@ def test_smu_user_mode(scs):
     assert scs.measure_current(1) == SmuReading("N", 0.0)
 
 
-def test_standard_pulse_trains(small, scs):
+def test_standard_pulse_trains(calm, scs):
     """Two up pulses on the row, columns at 0 V: both cells of the row see all of it."""
     lines = [commands.initialise(Mode.PULSE), commands.measure_mode(Measure.SPOT_MEAN)]
     for channel in (1, 3, 4):
@@ -60,35 +67,35 @@ def test_standard_pulse_trains(small, scs):
         ]
     scs.tell([*lines, commands.burst_count(2), commands.EXECUTE])
     assert scs.exchange([commands.STATUS, commands.STATUS]) == ["1", "0"]
-    assert small.cells.pulses.tolist() == [2, 2, 0, 0]
+    assert calm.cells.pulses.tolist() == [2, 2, 0, 0]
     (points,) = scs.points([(1, 0, 2)])
     assert [point.volts for point in points] == [1.5, 1.5]
     assert [point.status for point in points] == [0, 0]
     scs.outputs_off([1, 2, 3, 4])
-    assert not small.outputs_on
+    assert not calm.outputs_on
 
 
 @pytest.mark.parametrize("fault", [Fault.DUPLICATE, Fault.DROP, Fault.GARBLE])
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_reply_too_many_or_too_few_is_never_taken_for_another(fault, at, small, scs):
+def test_a_reply_too_many_or_too_few_is_never_taken_for_another(fault, at, small, hasty):
     small.servers["scs"].faults.extend([None] * at + [fault])
     lines = [commands.IDENTIFY, commands.OPTIONS]
-    expected = scs.identity, "SMU1"
+    expected = hasty.identity, "SMU1"
     replies = None
     try:
-        replies = scs.exchange(lines)
+        replies = hasty.exchange(lines)
     except LinkError:
-        replies = scs.exchange(lines)
+        replies = hasty.exchange(lines)
     if fault is not Fault.GARBLE:  # texts have no form by which damage could be told
         assert replies[0] == expected[0]
         assert replies[1].startswith(expected[1])
-    assert scs.exchange([commands.IDENTIFY]) == [scs.identity]
+    assert hasty.exchange([commands.IDENTIFY]) == [hasty.identity]
 
 
-def test_a_garbled_acknowledgement_is_no_acknowledgement(small, scs):
+def test_a_garbled_acknowledgement_is_no_acknowledgement(small, hasty):
     small.servers["scs"].faults.append(Fault.GARBLE)
     with pytest.raises(LinkError, match="garbled reply"):
-        scs.tell([commands.CLEAR_BUFFER])
+        hasty.tell([commands.CLEAR_BUFFER])
 
 
 def test_times_are_whole_steps():

@@ -228,6 +228,8 @@ def test_a_missing_card_is_refused(emulated):
         (("edge: 100 ns", "edge: 105 ns"), "options.edge", "in steps of 10 ns"),
         (("current_range: 100 uA", "current_range: 50 uA"), "options.current_range", "4225-RPM"),
         (("edge: 100 ns", "source_range: 20"), "options.source_range", "10 and 40"),
+        (("current: 1 mA", "current: 50 uA"), "options.current_range", "beyond limits.current"),
+        (("current: 1 mA", "current: 50 nA"), "pulse_current_range", "no current range within"),
         (("edge: 100 ns", "pulse_current_range: 10 mA"), "pulse_current_range", "limits.current"),
     ],
 )

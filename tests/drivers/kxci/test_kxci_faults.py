@@ -26,10 +26,9 @@ PLACES = [
     "first",
     "execute",
     "after",
-    "count",
     *(
-        pytest.param(k, marks=pytest.mark.campaign)
-        for k in ("middle", "register", "status", "last")
+        pytest.param(place, marks=pytest.mark.campaign)
+        for place in ("middle", "register", "status", "count", "last")
     ),
 ]
 EVERYWHERE = [Fault.COMPLIANCE, Fault.STUCK_OUTPUT]
@@ -75,7 +74,7 @@ def test_a_program_is_applied_once_or_in_doubt_whatever_fails_when(fault, place,
         at = position(commands_of(small, chip, PROGRAM), place)
         twin.pulse(PROGRAM), twin.pulse(PROGRAM)
         before, total = small.pulses_applied, PROGRAM.total_pulses
-        small.servers["scs"].faults.extend([None] * at + [Strike(fault, pulses=3, seconds=0.25)])
+        small.servers["scs"].faults.extend([None] * at + [Strike(fault, pulses=3, seconds=0.45)])
         outcome = attempt(chip, PROGRAM)
         given = small.pulses_applied - before
         if isinstance(outcome, InDoubtError):
@@ -128,16 +127,13 @@ def _off(emulated) -> None:
     assert emulated.chips["array"].witness.width <= 10e-6
 
 
-SURE = sorted(set(MOMENTS) - set(UNSURE), key=lambda fault: fault.name)
-
-
-@pytest.mark.parametrize("fault", SURE, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.DROP_REQUEST, Fault.HANG_UP])
 def test_a_lost_execute_is_settled_by_the_tag(fault, small, twin_of):
     """What the link does is never a reason for doubt: the instrument tells."""
     twin = twin_of(small)
     with open_on_bench(small.bench) as chip:
         at = position(commands_of(small, chip, TRAINS), "execute")
-        small.servers["scs"].faults.extend([None] * at + [Strike(fault, seconds=0.25)])
+        small.servers["scs"].faults.extend([None] * at + [Strike(fault, seconds=0.45)])
         assert chip.pulse(TRAINS).pulses_applied == TRAINS.total_pulses
         for _ in range(3):
             twin.pulse(TRAINS)
@@ -179,11 +175,11 @@ def test_a_part_that_fails_leaves_the_parts_before_it_known(small, monkeypatch):
         assert caught.value.applied == small.pulses_applied - before > 0
 
 
-@pytest.mark.parametrize("fault", [Fault.HANG_UP, Fault.POWER_BEFORE, Fault.DROP])
+@pytest.mark.parametrize("fault", [Fault.HANG_UP, Fault.POWER_BEFORE, Fault.DROP, Fault.ERROR])
 def test_a_read_is_repeated(fault, small):
     with open_on_bench(small.bench) as chip:
         chip.read()
-        for at in range(0, 40, 7):
+        for at in (0, 9, 23):
             small.servers["scs"].faults.extend([None] * at + [fault])
             np.testing.assert_allclose(chip.read(), small.cells.conductance, rtol=0.1)
             small.servers["scs"].faults.clear()
@@ -224,7 +220,7 @@ def test_a_stuck_output_is_said_and_comes_loose_with_the_power(small, caplog):
 
 @pytest.mark.parametrize("fault", [Fault.DROP, Fault.HANG_UP, Fault.GARBLE, Fault.DUPLICATE])
 def test_make_safe_comes_through_a_link_that_fails(fault, small):
-    for at in (0, 2, 5):
+    for at in (0, 5):
         with open_on_bench(small.bench) as chip:
             chip.pulse(PROGRAM)
             small.servers["scs"].faults.extend([None] * at + [fault])

@@ -30,6 +30,7 @@ from .waveform import TAG_SEQUENCE, TAG_STEP, TAGS, Slot, Vocabulary, retag, tag
 
 _ATTEMPTS = 3
 _SETUP = 2.0  # longest time from EXECUTE to the first edge, s
+_LATE = 0.2  # for an EXECUTE still on its way over a link that broke, s
 _LONGEST_PAUSE = 0.1  # between questions whether it still runs, s
 
 
@@ -149,6 +150,8 @@ class Player:
                 return self._fetch(channels, execution.points)
             except LinkError as error:
                 outcome = Outcome(Fate.UNKNOWN, problem=error.problem)
+            except ReportedError as error:
+                outcome = Outcome(Fate.UNKNOWN, problem=error.problem, code=error.code)
         raise self._failed(outcome)
 
     def _failed(self, outcome: Outcome) -> LinkError | ReportedError:
@@ -202,6 +205,7 @@ class Player:
             problem, code = answers.error, answers.code
         except (LinkError, NotConnectedError) as error:
             problem = error.problem
+            time.sleep(_LATE)
         try:
             points, found, reported = self._await(execution.witness, execution.seconds)
         except (LinkError, NotConnectedError) as error:

@@ -107,7 +107,11 @@ def check_wiring(bench: Bench, name: str) -> None:
         read_timing(bench, options)
     except LimitError as error:
         raise ConfigError(bench.path, "pulses", str(error)) from None
-    pulse_range(bench, options, f"instruments.{wiring.analyser}.options.pulse_current_range")
+    key = f"instruments.{wiring.analyser}.options"
+    pulse_range(bench, options, f"{key}.pulse_current_range")
+    if options.current_range > bench.limits.current:
+        problem = f"is beyond limits.current, {with_unit(bench.limits.current, 'A')}"
+        raise ConfigError(bench.path, f"{key}.current_range", problem)
 
 
 def pulse_range(bench: Bench, options: Keithley4200AOptions, key: str) -> float:
