@@ -300,7 +300,8 @@ class PulseCards:
         total = sum(len(arrays.get("TIME", ())) for arrays in channel.arrays.values())
         if total > MOST_SEGMENTS:
             raise RefusedError("Too many segments")
-        known = {s: _segments(channel.arrays[s], channel) for s, _ in channel.played}
+        used = {sequence for sequence, _ in channel.played}
+        known = {sequence: _segments(channel.arrays[sequence], channel) for sequence in used}
         entries = [(known[sequence], loops) for sequence, loops in channel.played]
         _check_continuous(entries)
         return trace_of(entries)
