@@ -116,6 +116,18 @@ def test_operations_are_few_messages(emulated, chip):
         assert chip.messages - before <= again
 
 
+def test_currents_beyond_the_range_are_counted_unless_nobody_watches(write_kxci_bench):
+    for watch in ("true", "false"):
+        path = write_kxci_bench(
+            ("edge: 100 ns", f"pulse_current_range: 1 uA, watch_current: {watch}")
+        )
+        with EmulatedBench(load_bench(path), any_port=True) as emulated:
+            with open_on_bench(emulated.bench) as chip:
+                receipt = chip.pulse(CellPulses(np.ones(SHAPE, int)))
+            assert receipt.pulses_applied == 24
+            assert receipt.clipped == (4 if watch == "true" else 0)
+
+
 def test_one_command_at_a_time_gives_the_same(write_kxci_bench, twin_of):
     path = write_kxci_bench(("edge: 100 ns", "edge: 100 ns, commands_per_message: 1"))
     with EmulatedBench(load_bench(path), any_port=True) as emulated:

@@ -31,8 +31,7 @@ PLACES = [
         for place in ("middle", "register", "status", "count", "last")
     ),
 ]
-EVERYWHERE = [Fault.COMPLIANCE, Fault.STUCK_OUTPUT]
-MOMENTS = [fault for fault in Fault if fault not in EVERYWHERE]
+MOMENTS = [fault for fault in Fault if fault is not Fault.STUCK_OUTPUT]
 
 
 def commands_of(emulated, chip, program) -> list[str]:
@@ -113,6 +112,7 @@ UNSURE = [
 def _usable_again(emulated, chip) -> None:
     emulated.servers["scs"].faults.clear()
     emulated.rig.analyser._strike = None
+    emulated.rig.analyser.cards.overloaded = False
     if emulated.servers["scs"]._hung:
         emulated.servers["scs"].power_cycle()
     before = emulated.pulses_applied
@@ -138,6 +138,31 @@ def test_a_lost_execute_is_settled_by_the_tag(fault, small, twin_of):
         for _ in range(3):
             twin.pulse(TRAINS)
         assert np.array_equal(small.cells.conductance, twin.conductance)
+
+
+def test_a_current_beyond_the_range_is_counted(small):
+    with open_on_bench(small.bench) as chip:
+        heard = commands_of(small, chip, PROGRAM)
+        small.servers["scs"].faults.extend(
+            [*[None] * heard.index(commands.EXECUTE), Fault.COMPLIANCE]
+        )
+        receipt = chip.pulse(PROGRAM)
+        assert receipt.pulses_applied == PROGRAM.total_pulses
+        assert receipt.clipped == 4  # every beat of the program
+        assert chip.pulse(PROGRAM).clipped == 0
+
+
+def test_what_the_rows_measured_may_be_lost_but_not_what_was_given(small, caplog):
+    with open_on_bench(small.bench) as chip:
+        heard = commands_of(small, chip, PROGRAM)
+        assert heard[-2].startswith(":PMU:DATA:GET 2,")
+        for fault in (Fault.DROP, Fault.POWER_AFTER):
+            chip.pulse(PROGRAM)  # it is set up again
+            before = small.pulses_applied
+            small.servers["scs"].faults.extend([*[None] * (len(heard) - 2), fault])
+            assert chip.pulse(PROGRAM).pulses_applied == small.pulses_applied - before
+            assert "currents of a program are unknown" in caplog.text
+            caplog.clear()
 
 
 def test_faults_upon_faults_while_asking(small):

@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from secrets import randbelow
 
 from ohmloop.drivers.errors import InDoubtError, LinkError, NotConnectedError, ReportedError
 from ohmloop.drivers.instrument import log
@@ -99,7 +100,7 @@ class Player:
     def __init__(self, scs: Keithley4200A, channels: Sequence[int]) -> None:
         self.scs, self.channels = scs, tuple(channels)
         self._vocabulary = Vocabulary()
-        self._number = 0  # of the last execution
+        self._number = randbelow(TAGS)  # of the last execution; sessions begin with different tags
         self._range = 0.0
 
     def forget(self) -> None:
@@ -147,7 +148,7 @@ class Player:
                 self.forget()
                 continue
             try:
-                return self._fetch(channels, execution.points)
+                return self.fetch(channels, execution.points)
             except LinkError as error:
                 outcome = Outcome(Fate.UNKNOWN, problem=error.problem)
             except ReportedError as error:
@@ -159,8 +160,17 @@ class Player:
             return self._reported(outcome.problem, outcome.code)
         return self._error(outcome.problem or f"measured {outcome.points} points, too few")
 
-    def _fetch(self, channels: Sequence[int], points: int) -> dict[int, list[Point]]:
-        """Points of channels without the tag's, which must be the last execution's."""
+    def fetch(self, channels: Sequence[int], points: int) -> dict[int, list[Point]]:
+        """Points that channels measured in the last execution.
+
+        Args:
+            channels: which measured.
+            points: how many each has.
+
+        Raises:
+            LinkError: the link failed, or the points are another execution's.
+            ReportedError: the instrument reports an error.
+        """
         most = commands.MOST_POINTS
         requests = [
             (channel, start, min(most, points + 1 - start))

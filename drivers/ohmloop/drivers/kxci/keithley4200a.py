@@ -49,6 +49,7 @@ class Keithley4200AOptions(Record):
         pulse_current_range: range while pulsing, A; the amplifier holds back larger currents. Left
             out: the largest within ``limits.current``.
         source_range: voltage range, V: 10 or 40.
+        watch_current: fetch what the rows measured during pulses, to count runs beyond the range.
         edge: rise and fall time, s; a multiple of 10 ns.
         load: what the pulsers reckon with, ohm.
         line_frequency: what a power-line cycle of ``read.nplc`` is, Hz.
@@ -57,6 +58,7 @@ class Keithley4200AOptions(Record):
 
     current_range: Amperes = 1e-4
     pulse_current_range: Amperes | None = None
+    watch_current: bool = True
     source_range: Annotated[float, Field(ge=10, le=40)] = 10.0
     edge: Seconds = 100e-9
     load: Annotated[float, BeforeValidator(_ohms), Field(ge=1, le=1e7)] = 1e6

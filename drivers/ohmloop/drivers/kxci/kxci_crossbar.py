@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ohmloop.drivers.bench import Bench
 from ohmloop.drivers.characteristics import Characteristics
 from ohmloop.drivers.conditions import PulseConditions
-from ohmloop.drivers.crossbar import Capabilities, Crossbar
+from ohmloop.drivers.crossbar import Capabilities, Crossbar, log
 from ohmloop.drivers.errors import (
     InDoubtError,
     InstrumentError,
@@ -204,22 +204,44 @@ class Kxci4200Crossbar(Crossbar):
                     raise
                 applied += part.pulses(outcome.points)
                 self._settle(outcome, part, sequence, (applied, program.total_pulses))
+                clipped += self._clipped(part)
         return applied, clipped
 
     def _execution(
         self, part: Part, conditions: PulseConditions, timings: tuple[Timing, Timing]
     ) -> Execution:
         slots: dict[int, list[Slot]] = {channel: [] for channel in self.channels}
-        witness = self.channels[0]
+        witness = self._rows[0]
+        measured = self._rows if self.scs.options.watch_current else (witness,)
         for beat in part.beats:
             pulse = conditions.up if beat.up else conditions.down
             timing = timings[0] if beat.up else timings[1]
             for channel, volts in zip(
                 self.channels, levels(beat, pulse.amplitude, self.shape), strict=True
             ):
-                slots[channel].append(Slot(timing, volts, channel == witness))
+                slots[channel].append(Slot(timing, volts, channel in measured))
         loops = [beat.loops for beat in part.beats]
         return Execution(slots, loops, self._pulse_range, witness)
+
+    def _clipped(self, part: Part) -> int:
+        """Beats in which a firing row's current was beyond the range.
+
+        The pulses are given and counted: a link that fails now leaves only this unknown.
+        """
+        if not self.scs.options.watch_current:
+            return 0
+        try:
+            points = self._player.fetch(self._rows, part.slots)
+        except InstrumentError as error:
+            log.warning("%s: currents of a program are unknown: %s", self.name, error.problem)
+            self._player.forget()
+            return 0
+        beyond = np.array([[p.status != 0 for p in points[channel]] for channel in self._rows])
+        ends = np.cumsum([beat.loops for beat in part.beats])
+        return sum(
+            bool(beyond[list(beat.rows), end - beat.loops : end].any())
+            for beat, end in zip(part.beats, ends.tolist(), strict=True)
+        )
 
     def _settle(self, outcome: Outcome, part: Part, sequence: int, pulses: tuple[int, int]) -> None:
         if outcome.points == part.slots and not outcome.problem:

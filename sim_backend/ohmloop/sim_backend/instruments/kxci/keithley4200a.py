@@ -84,6 +84,8 @@ class EmulatedKeithley4200A(Emulated):
         match strike.fault:
             case Fault.POWER_MIDWAY | Fault.HARDWARE:
                 self._strike = strike
+            case Fault.COMPLIANCE:
+                self.cards.overloaded = True
             case Fault.ERROR:
                 self._refuse("Injected fault")
             case Fault.STUCK_OUTPUT:

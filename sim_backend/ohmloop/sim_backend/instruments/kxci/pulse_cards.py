@@ -69,6 +69,10 @@ class PulseCards:
         cards: numbers of the cards that are fitted.
         chips: what hangs on their channels.
         clock: the bench's time.
+
+    Attributes:
+        overloaded: points of the next execution are flagged as beyond their range.
+        hot_switches: how often an output was opened while it played.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class PulseCards:
         self.cards, self._chips, self._clock = tuple(cards), chips, clock
         self.channels: dict[int, Channel] = {}
         self.hot_switches = 0
+        self.overloaded = False
         self._busy_until = 0
         self.power_cycle()
 
@@ -85,6 +90,7 @@ class PulseCards:
         self.channels = {2 * card - side: Channel() for card in self.cards for side in (1, 0)}
         self.mode: int | None = None
         self._burst, self._measure, self._busy_until = 1, 0, 0
+        self.overloaded = False
 
     @property
     def outputs_on(self) -> bool:
@@ -283,12 +289,16 @@ class PulseCards:
             amperes = currents.get(number, np.zeros(len(windows)))[: len(windows)]
             largest = self.channels[number].current_range or CURRENT_RANGES[-1]
             self.channels[number].points = [
-                (v, max(-largest, min(largest, i)), end * 1e-9, _OVERFLOW * (abs(i) > largest))
+                (v, max(-largest, min(largest, i)), end * 1e-9, self._status(i, largest))
                 for v, i, end in zip(
                     volts.tolist(), amperes.tolist(), windows[:, 1].tolist(), strict=True
                 )
             ]
+        self.overloaded = False
         return stopped
+
+    def _status(self, amperes: float, largest: float) -> int:
+        return _OVERFLOW if self.overloaded or abs(amperes) > largest else 0
 
     def _trace(self, channel: Channel) -> Trace:
         if self.mode == 0:
