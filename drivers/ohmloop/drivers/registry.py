@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
+    "keithley-4200a": "ohmloop.drivers.kxci.keithley4200a:Keithley4200A",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
     "arc-two": "ohmloop.drivers.arc_two:ArcTwo",
 }
@@ -29,6 +30,7 @@ INSTRUMENTS: Mapping[str, str] = {
 
 CROSSBARS: Mapping[str, str] = {
     "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
+    "kxci": "ohmloop.drivers.kxci.kxci_crossbar:KxciKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
     "arc-two": "ohmloop.drivers.arc_two:ArcTwoKind",
 }

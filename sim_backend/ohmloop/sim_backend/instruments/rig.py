@@ -21,6 +21,7 @@ from .witness import Witness
 
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
+    "kxci": "ohmloop.sim_backend.instruments.kxci.kxci_rig:KxciRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
     "arc-two": "ohmloop.sim_backend.instruments.arc_two.arc_two_rig:ArcTwoRig",
 }
