@@ -21,6 +21,7 @@ from .witness import Witness
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
+    "scpi": "ohmloop.sim_backend.instruments.scpi.scpi_rig:ScpiRig",
 }
 """Bench file ``kind`` -> what emulates it."""
 
