@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
-from ohmloop.drivers import CellPulses, CoincidencePulses, InDoubtError, InstrumentError
+from ohmloop.drivers import (
+    CellPulses,
+    CoincidencePulses,
+    InDoubtError,
+    InstrumentError,
+    LinkError,
+    ReportedError,
+)
 from ohmloop.drivers.scpi.marks import PREPARED
 from ohmloop.sim_backend.instruments.faults import ON_REPLY, Fault, Strike
 
@@ -267,3 +276,23 @@ def test_a_bench_that_is_gone_is_said(emulated, chip, program, pulser, caplog, m
         chip.read()
     chip.close()
     assert "could not be made safe" in caplog.text
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(4))
+def test_any_faults_in_any_order(pulser, emulated, chip, seed):
+    """Whatever strikes, however often: pulses are applied once, or in doubt with a right count."""
+    rng = np.random.default_rng(seed)
+    kinds = [None, None, *LINK, *POWER, Fault.ERROR, Fault.HARDWARE, Fault.COMPLIANCE]
+    for _ in range(40):
+        for server in emulated.servers.values():
+            chosen = rng.integers(0, len(kinds), rng.integers(0, 6))
+            server.faults.extend([kinds[k] for k in chosen])
+        counts = np.where(rng.random((4, 6)) < 0.2, rng.integers(-4, 5, (4, 6)), 0)
+        with suppress(ReportedError, LinkError):  # in the settings, before any pulse
+            pulse_or_doubt(emulated, chip, CellPulses(counts))
+        for server in emulated.servers.values():
+            server.faults.clear()
+        assert emulated.hot_switches == 0
+    emulated.rig.fixtures[-1].after(0, lambda: None)  # no fault left waiting for a pulse
+    usable_and_safe(emulated, chip, pulser)

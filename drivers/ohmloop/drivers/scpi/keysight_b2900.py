@@ -86,12 +86,17 @@ class KeysightB2900(MarkedSource):
 
     def prepare_meter(self, reading: ReadCondition) -> None:
         """Settings for reading; the output stays off."""
+        self._reading = reading
+        self.enter(("meter", reading), self._meter_settings)
+
+    def _meter_settings(self) -> list[str]:
+        reading = self._reading
         c, fixed = self.options.channel, self.options.current_range
         largest = max(abs(reading.voltage), min(self.limits.read_voltage, _RANGES[-1]))
         measuring = [f":SENS{c}:CURR:RANG:AUTO {number(fixed is None)}"]
         if fixed is not None:
             measuring.append(f":SENS{c}:CURR:RANG {number(fixed)}")
-        settings = [
+        return [
             *self._common(largest),
             ":FORM REAL,64",
             f":SOUR{c}:FUNC:SHAP DC",
@@ -103,8 +108,6 @@ class KeysightB2900(MarkedSource):
             f":TRIG{c}:ACQ:DEL {number(reading.settle)}",
             f":TRAC{c}:FEED:CONT NEV",
         ]
-        self._reading = reading
-        self.enter(("meter", reading), settings)
 
     def measure(self, voltage: float) -> float:
         """Settle, measure, back to 0 V; the current, A.
@@ -171,10 +174,14 @@ class KeysightB2900(MarkedSource):
 
     def prepare_pulser(self, conditions: PulseConditions) -> None:
         """Settings for pulses; both shapes are set once, without a trigger, to see them taken."""
+        self._conditions = conditions
+        self.enter(("pulser", conditions), self._pulser_settings)
+
+    def _pulser_settings(self) -> list[str]:
         c = self.options.channel
-        pulses = (conditions.up, conditions.down)
+        pulses = (self._conditions.up, self._conditions.down)
         shortest = min(pulse.width for pulse in pulses)
-        settings = [
+        return [
             *self._common(max(abs(pulse.amplitude) for pulse in pulses)),
             ":FORM ASC",
             f":SOUR{c}:FUNC:SHAP PULS",
@@ -188,11 +195,9 @@ class KeysightB2900(MarkedSource):
             f":TRIG{c}:ACQ:DEL {number(shortest / 2)}",
             f":TRAC{c}:FEED:CONT NEV",
             f":TRAC{c}:FEED SENS",
+            *self._shape([-1]),
+            *self._shape([1]),
         ]
-        self._conditions = conditions
-        for train in ([-1], [1]):
-            settings += self._shape(train)
-        self.enter(("pulser", conditions), settings)
 
     def mixes(self, counts: Sequence[int]) -> bool:
         """Whether a train of up and down pulses is one list: of one width, and not too long."""
