@@ -114,8 +114,8 @@ class Keysight33600A(MarkedSource):
         settings = self._equal(counts[0]) if len(counts) == 1 else self._mixed(counts)
         settings += [f":OUTP{self.options.channel} ON"]
         wait = self._waves.points(counts) / self._waves.rate
-        standing, _, code = self.fire(settings, "*TRG", [], 0, wait)
-        return self._judge(standing, code, counts)
+        standing, _, errors = self.fire(settings, "*TRG", [], 0, wait)
+        return self._judge(standing, errors, counts)
 
     def after_doubt(self, counts: Sequence[int]) -> Outcome:
         """Come back and ask what became of the train that was played last.
@@ -124,18 +124,18 @@ class Keysight33600A(MarkedSource):
             LinkError: it does not come back.
         """
         wait = self._waves.points(counts) / self._waves.rate
-        standing, _, code = self.ask_after([], 0, wait)
-        return self._judge(standing, code, counts)
+        standing, _, errors = self.ask_after([], 0, wait)
+        return self._judge(standing, errors, counts)
 
-    def _judge(self, standing: Standing, code: int, counts: Sequence[int]) -> Outcome:
+    def _judge(self, standing: Standing, errors: bool, counts: Sequence[int]) -> Outcome:
         """A burst that was started is over when ``*OPC?`` has answered; nothing counts it."""
         if standing is Standing.NOT_REACHED:
             self._pair_loaded = False  # nobody knows how far the settings before the mark got
             return Outcome(Evidence.NOTHING, 0)
-        if standing is Standing.FIRED and not code:
+        if standing is Standing.FIRED and not errors:
             return Outcome(Evidence.WHOLE, sum(map(abs, counts)))
         self._role = None
-        problem = str(self.reported(code).problem) if code else standing.value
+        problem = self.errors_in_words() if errors else standing.value
         evidence = Evidence.PART if standing is Standing.FIRED else Evidence.UNKNOWN
         return Outcome(evidence, None, 0, problem)
 
