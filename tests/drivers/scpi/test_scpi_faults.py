@@ -268,6 +268,49 @@ def test_ctrl_c_in_a_train_leaves_the_next_program_right(
     usable_and_safe(emulated, chip, pulser)
 
 
+def test_an_interrupt_before_a_message_leaves_is_no_message(
+    pulser, emulated, chip, twin, program, monkeypatch
+):
+    """After a train of both signs: what the generator has in its memory is another waveform."""
+    transport = type(chip.pulser.transport)
+    for p in (chip, twin):
+        p.pulse(alternating())
+    write, trains = transport.write, []
+
+    def interrupted(self, text):
+        if self is chip.pulser.transport and "*ESE?;" in text and ";*OPC?" in text[20:]:
+            trains.append(text)
+            raise KeyboardInterrupt
+        return write(self, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            chip.pulse(program)
+    assert trains
+    for p in (chip, twin):
+        p.pulse(program)
+    assert np.array_equal(emulated.cells.conductance, twin.conductance)
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_an_output_that_stays_on_is_said_also_with_errors_in_the_queue(
+    pulser, emulated, chip, program, caplog
+):
+    source = getattr(emulated.rig, pulser)
+    chip.pulser.batch([":OUTP1 ON"])
+    source.channels[1].stuck = True
+    source.error(-310)
+    chip.make_safe()
+    assert "stays on" in caplog.text
+    source.channels[1].stuck = False
+    source.error(-310)
+    caplog.clear()
+    chip.make_safe()
+    assert "-310" in caplog.text
+    assert not emulated.outputs_on
+
+
 def test_a_stuck_output_in_a_program_is_said(pulser, emulated, chip, program):
     emulated.servers[pulser].faults.extend([None, Fault.STUCK_OUTPUT])
     with pytest.raises(InDoubtError, match="stays on after it was switched off") as caught:

@@ -37,6 +37,7 @@ SHORTEST_PULSE = 50e-6
 LARGEST_CURRENT = 3.0
 """Largest compliance, A."""
 
+_ATTEMPTS = 4  # to read one cell
 _STEP = 1e-6  # of widths, s
 _TIMER = 20e-6  # shortest time from pulse to pulse, s
 _RANGES = (0.2, 2.0, 20.0, 200.0)
@@ -117,16 +118,7 @@ class KeysightB2900(MarkedSource):
             ReportedError: the instrument refuses.
             LinkError: it does not come back.
         """
-        attempts = 0
-
-        def measure() -> float:
-            nonlocal attempts
-            attempts += 1
-            if attempts > 1:  # the instrument may have lost its power, and its settings
-                self.prepare_meter(self._reading)
-            return self._measure(voltage)
-
-        current = self.persist(measure)
+        current = self._measure_again(voltage)
         if not abs(current) < _NO_READING:
             raise InstrumentError(
                 self.name,
@@ -135,6 +127,15 @@ class KeysightB2900(MarkedSource):
                 " options.current_range",
             )
         return current
+
+    def _measure_again(self, voltage: float) -> float:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._measure(voltage)
+            except LinkError:
+                self.come_back()
+                self.prepare_meter(self._reading)  # it may have lost its power, and its settings
+        return self._measure(voltage)
 
     def _measure(self, voltage: float) -> float:
         c = self.options.channel

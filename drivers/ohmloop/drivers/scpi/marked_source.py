@@ -141,11 +141,14 @@ class MarkedSource(ScpiInstrument):
 
         Raises:
             InstrumentError: the output says that it is still on.
+            ReportedError: it is off, and the error queue has entries.
         """
-        state = self.persist(lambda: self.batch(self.off(), 1))[0]
-        if float(state):
+        (state,), code = self.persist(lambda: self.ask(self.off(), 1))
+        if state != "0":
             problem = "the output stays on after it was switched off; switch it off at the front"
             raise InstrumentError(self.name, self.resource, f"{problem} panel")
+        if code:
+            raise self.reported(code)
 
     def make_safe(self) -> None:
         """Stop, 0 V, output off, and make sure of it; comes back after a lost link.
