@@ -19,7 +19,7 @@ from ohmloop.drivers.errors import LinkError, ReportedError, WrongInstrumentErro
 from ohmloop.drivers.instrument import Instrument
 
 _DRAIN_AT_MOST = 100
-_ATTEMPTS = 4
+_ATTEMPTS = 3  # at what may be repeated
 _FIELDS = re.compile(r'((?:"[^"]*"|[^;"])*)(?:;|$)')
 _ERROR = re.compile(r'([+-]?\d+),\s*"(.*)"\s*')
 
