@@ -23,6 +23,9 @@ INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
     "keithley-4200a": "ohmloop.drivers.kxci.keithley4200a:Keithley4200A",
+    "keysight-33600a": "ohmloop.drivers.scpi.keysight_33600a:Keysight33600A",
+    "keysight-b2200": "ohmloop.drivers.scpi.keysight_b2200:KeysightB2200",
+    "keysight-b2900": "ohmloop.drivers.scpi.keysight_b2900:KeysightB2900",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
     "arc-two": "ohmloop.drivers.arc_two:ArcTwo",
 }
@@ -33,6 +36,7 @@ CROSSBARS: Mapping[str, str] = {
     "kxci": "ohmloop.drivers.kxci.kxci_crossbar:KxciKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
     "arc-two": "ohmloop.drivers.arc_two:ArcTwoKind",
+    "scpi": "ohmloop.drivers.scpi.scpi_crossbar:ScpiKind",
 }
 """Bench file ``kind`` -> ``CrossbarKind``."""
 

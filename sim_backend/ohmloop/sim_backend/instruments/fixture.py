@@ -120,6 +120,12 @@ class Fixture:
                 flows = sum(self.cells.read_cell(cell) * volts for cell in self._between)
             return float(self._shows(flows))
 
+    @property
+    def settled_current(self) -> float:
+        """The current without a meter's noise, A; draws nothing."""
+        with self.lock:
+            return self._across() * self._conductance()
+
     def _conductance(self) -> float:
         if len(self._between) == 1:  # nearly always
             return self.cells.seen(self._between[0])
@@ -136,7 +142,7 @@ class Fixture:
         """What the source did since it last changed was a pulse, if it was strong enough."""
         if not self._voltage or not self._between:
             return
-        width = (self.clock.ns - self._since) * 1e-9
+        width = (self.clock.ns - self._since) / 1e9  # exact, as the width in a bench file is
         self._witness.saw(self._voltage, width)
         up, strength = self._strength.of(self._voltage, width)
         if not strength:

@@ -24,6 +24,7 @@ EMULATIONS: Mapping[str, str] = {
     "kxci": "ohmloop.sim_backend.instruments.kxci.kxci_rig:KxciRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
     "arc-two": "ohmloop.sim_backend.instruments.arc_two.arc_two_rig:ArcTwoRig",
+    "scpi": "ohmloop.sim_backend.instruments.scpi.scpi_rig:ScpiRig",
 }
 """Bench file ``kind`` -> what emulates it."""
 
