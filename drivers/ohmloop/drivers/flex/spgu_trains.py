@@ -1,0 +1,181 @@
+"""An SPGU channel as the pulser of a routed crossbar: it plays N pulses by itself.
+
+The line that starts a train waits for its end (``PA``), so that what is asked after it says how it
+ended: an error query in the same line, and ``SPST?``, which is 0 when the count is reached. The SPGU
+has no current limit: its 50 ohm and what is in series with the cell are all there is.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ohmloop.drivers.conditions import PulseConditions, PulseShape
+from ohmloop.drivers.errors import ReportedError
+from ohmloop.drivers.routed import Evidence, Outcome
+
+from .b1500a import B1500A
+from .flex_commands import (
+    SPGU_TRAIN,
+    command,
+    line,
+    pause,
+    spgu_count,
+    spgu_load,
+    spgu_period,
+    spgu_refusal,
+    spgu_timing,
+    spgu_voltage,
+)
+from .flex_part import FlexPart
+from .flex_replies import read_error, read_integer, read_run_mode
+from .trains import TrainTags
+
+_LONGEST_PAUSE = 90.0  # PA takes less than 100 s
+_MARGIN = 1e-3  # a train's end is waited for a little longer, s
+_POLL = 0.05  # between looks at a long train, s
+_PATIENCE = 5.0  # for a train that is late, s
+
+
+class SpguTrains(FlexPart):
+    """See the module.
+
+    Args:
+        analyser: the instrument; its options name the channel.
+        nplc: integration time of reads, power-line cycles.
+        compliance: current limit of the SMU, A.
+        conditions: of the bench.
+    """
+
+    longest = SPGU_TRAIN
+
+    def __init__(
+        self, analyser: B1500A, nplc: float, compliance: float, conditions: PulseConditions
+    ) -> None:
+        super().__init__(analyser, nplc, compliance, analyser.options.spgu, False)
+        self._edge, self._load = analyser.options.edge, analyser.options.load
+        self._conditions = conditions
+        self._tags = TrainTags(analyser)
+        self._armed: tuple[PulseShape, int] | None = None
+
+    def refusal(self, conditions: PulseConditions) -> str:
+        """Why such pulses cannot be played; empty where they can."""
+        found = (
+            spgu_refusal(p.amplitude, p.width, p.width + conditions.rest, self._edge)
+            for p in (conditions.up, conditions.down)
+        )
+        return next((problem for problem in found if problem), "")
+
+    def mixes(self, counts: list[int]) -> bool:  # noqa: ARG002
+        """One amplitude a train."""
+        return False
+
+    def prepare_pulser(self, conditions: PulseConditions) -> None:
+        """Settings, and no train remembered; comes back after a lost link.
+
+        Raises:
+            ReportedError: the instrument refuses one.
+        """
+        self._conditions = conditions
+        self.analyser.patiently(self._prepare)
+
+    def _prepare(self) -> None:
+        self._armed = None
+        self._ready()
+        self.analyser.obey(*self._tags.clear())
+
+    def _settings(self) -> list[str]:
+        return [
+            command("SIM", 0),
+            command("SPRM", 1, 1),  # never free run: not even by mistake
+            command("SPM", self.channel, 1),
+            spgu_load(self.channel, self._load),
+        ]
+
+    def play(self, counts: list[int]) -> Outcome:
+        """Play one run; see ``routed.Pulser``."""
+        (signed,) = counts
+        self._tags.next_train()
+        shape = self._conditions.up if signed > 0 else self._conditions.down
+        try:
+            self._arm(shape, abs(signed))
+        except ReportedError as error:
+            return Outcome(Evidence.PART, 0, 0, error.problem)
+        duration = abs(signed) * (shape.width + self._conditions.rest) + _MARGIN
+        wait = min(duration, _LONGEST_PAUSE)
+        text = line(*self._tags.around(command("SRP")), pause(wait), "ERRX?")
+        error = self.analyser.asked(text, read_error, wait)
+        return self._ending(abs(signed), duration - wait, error)
+
+    def _arm(self, shape: PulseShape, count: int) -> None:
+        """Levels, times and count, made sure of before anything is started.
+
+        Raises:
+            ReportedError: the instrument refuses one; the output is off.
+        """
+        if (shape, count) == self._armed and self._on:
+            return
+        self._armed = None
+        period = shape.width + self._conditions.rest
+        self.analyser.obey(
+            *self._switch_on(),
+            spgu_period(round(period, 8)),
+            spgu_timing(self.channel, shape.width, self._edge),
+            spgu_voltage(self.channel, shape.amplitude),
+            spgu_count(count),
+            command("SPUPD", self.channel),
+        )
+        self._on, self._armed = True, (shape, count)
+
+    def _ending(self, count: int, left: float, error: tuple[int, str]) -> Outcome:
+        """How a started train ended.
+
+        Raises:
+            LinkError: the link broke.
+        """
+        if error[0]:
+            self.analyser.transport.write("SPP")
+            return Outcome(Evidence.PART, None, 0, self._problems(error))
+        deadline = time.monotonic() + left + _PATIENCE
+        while self.analyser.asked("SPST?", read_integer):
+            if time.monotonic() > deadline:
+                self.analyser.transport.write("SPP")
+                return Outcome(Evidence.PART, None, 0, "the SPGU does not come to an end")
+            time.sleep(min(_POLL, max(0.0, left)))
+        if left > 0:  # the answer in the line came before the end
+            error = self.analyser.asked("ERRX?", read_error)
+            if error[0]:
+                return Outcome(Evidence.PART, None, 0, self._problems(error))
+        self._tags.ended()
+        return Outcome(Evidence.WHOLE, count)
+
+    def after_doubt(self, counts: list[int]) -> Outcome:
+        """Come back, and ask what became of the train; see ``routed.Pulser``.
+
+        Raises:
+            LinkError: it does not come back.
+        """
+        count = abs(counts[0])
+        shape = self._conditions.up if counts[0] > 0 else self._conditions.down
+        busy = count * (shape.width + self._conditions.rest) + _MARGIN
+        self.analyser.come_back(min(busy, _LONGEST_PAUSE))
+        found = self._tags.evidence()
+        if found.evidence is Evidence.NOTHING:
+            self._armed = None  # what was sent of the settings may not have arrived
+        if found.evidence is not Evidence.WHOLE:
+            return found
+        mode = self.analyser.asked("SPRM?", read_run_mode)
+        if mode != (1, count):
+            return Outcome(Evidence.UNKNOWN, None, 0, f"the SPGU's mode is {mode} by now")
+        return self._ending(count, busy, self.analyser.asked("ERRX?", read_error))
+
+    def idle(self) -> None:
+        """No pulse, output switch open."""
+        self._armed, self._on = None, False
+        self.analyser.patiently(
+            lambda: self.analyser.obey(command("SPP"), command("CL", self.channel))
+        )
+
+    def make_safe(self) -> None:
+        """The whole instrument off."""
+        self._armed = None
+        super().make_safe()
