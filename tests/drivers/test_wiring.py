@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmloop.drivers.wiring import expand
+from ohmloop.drivers.wiring import expand, expand_channels
 
 slots, rows, columns = st.integers(1, 6), st.sampled_from("ABCDEFGH"), st.integers(1, 99)
 
@@ -62,3 +62,22 @@ def test_broken_range_is_refused(text):
 def test_point_listed_twice_is_refused_and_named():
     with pytest.raises(ValueError, match="1A02 is listed twice"):
         expand("1A01..1A03, 1A02")
+
+
+def test_channels_and_ranges_come_in_order():
+    assert expand_channels("10101..10103, 20812 31401") == [
+        *("10101", "10102", "10103"),
+        *("20812", "31401"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "1010", "00101", "50101", "11501", "10113", "10100", "1A01"])
+def test_what_is_no_channel_is_refused(text):
+    with pytest.raises(ValueError, match="is not a channel"):
+        expand_channels(text)
+
+
+@pytest.mark.parametrize("text", ["10105..10101", "10101..10205", "10101..20105"])
+def test_range_of_channels_must_run_up_one_input(text):
+    with pytest.raises(ValueError, match="must run up the outputs"):
+        expand_channels(text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
+    "keysight-b2200": "ohmloop.drivers.scpi.keysight_b2200:KeysightB2200",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
 }
 """Bench file ``driver`` -> instrument class."""

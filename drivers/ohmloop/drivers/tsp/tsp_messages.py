@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.pulses import PulseRuns
+from ohmloop.drivers.routed.snake import snake
 
 _LINE_TRIPLES = 120
 _MESSAGE_BYTES = 16_000
@@ -34,7 +35,7 @@ def program_messages(
         sequence: the program's number.
         first: lines to send before it.
     """
-    cells, counts = _snake(runs, columns)
+    cells, counts = snake(runs, columns)
     triples = np.stack([cells // columns + 1, cells % columns + 1, counts], axis=1)
     lines = [*first, f"ohmloop.begin({sequence},{len(cells)},{runs.total_pulses})"]
     for start in range(0, len(triples), _LINE_TRIPLES):
@@ -54,11 +55,3 @@ def _pack(lines: list[str]) -> list[str]:
         messages[-1].append(line)
         size += len(line) + 1
     return ["\n".join(message) for message in messages]
-
-
-def _snake(runs: PulseRuns, columns: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Runs in the order that moves fewest relays: along one row, back along the next."""
-    row, column = runs.cells // columns, runs.cells % columns
-    along = np.where(row % 2 == 0, column, columns - 1 - column)
-    order = np.lexsort((np.arange(row.size), along, row))
-    return runs.cells[order], runs.counts[order]

@@ -1,0 +1,1 @@
+"""Keysight instruments in SCPI: SMU, generator, switch matrix, and the crossbar of them."""
