@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
+    "keysight-b1500a": "ohmloop.drivers.flex.b1500a:B1500A",
     "keysight-b2200": "ohmloop.drivers.scpi.keysight_b2200:KeysightB2200",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
 }
@@ -29,6 +30,7 @@ INSTRUMENTS: Mapping[str, str] = {
 
 CROSSBARS: Mapping[str, str] = {
     "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
+    "flex": "ohmloop.drivers.flex.flex_crossbar:FlexKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
 }
 """Bench file ``kind`` -> ``CrossbarKind``."""

@@ -1,9 +1,8 @@
 """Keysight B1500A semiconductor device analyzer: one SMU, and one SPGU channel where there is one.
 
-The SPGU, and data of an SMU's pulsed sweep, are remembered by the instrument itself; what was started
-last is remembered in variables of its program memory (``VAR``), which this driver numbers. They are
-cleared when power fails. ``*CLS`` is unknown to the instrument and never sent; errors are read one by
-one with ``ERRX?``, by their code.
+What was started last is remembered by the instrument itself, in variables of its program memory
+(``VAR``), which go back to 0 with the power. ``*CLS`` is unknown to it and never sent; errors are
+read one by one with ``ERRX?``, by their code.
 
 Commands and replies: ``flex_commands`` and ``flex_replies``.
 """
@@ -26,7 +25,7 @@ from .flex_commands import LONGEST_LINE, ask_variable, line, set_variable
 from .flex_replies import GarbledError, read_error, read_integer, read_modules, read_outputs
 
 BEGUN, CARRIED_OUT, MEMORY, SCRATCH = 1, 2, 3, 99
-"""Variables: set just before and just after a train is started; whether settings are still there."""
+"""Variables: set just before and just after the start of a train; a mark of the settings."""
 
 SMU_MODELS = ("B1510A", "B1511A", "B1511B", "B1517A")
 SPGU_MODELS = ("B1525A",)
@@ -38,6 +37,20 @@ Ohms = Annotated[float, BeforeValidator(lambda text: to_si(text, unit="ohm"))]
 T = TypeVar("T")
 
 
+class WgfmuOptions(Record):
+    """A WGFMU channel, driven through the vendor's library.
+
+    Attributes:
+        channel: slot and 01 or 02, such as 201.
+        library: file of the library; left out, where the system finds it.
+        address: how the library reaches the instrument; left out, the instrument's resource.
+    """
+
+    channel: Annotated[int, Field(ge=101, le=1002)]
+    library: str | None = None
+    address: str | None = None
+
+
 class B1500AOptions(Record):
     """Options in the bench file.
 
@@ -46,7 +59,8 @@ class B1500AOptions(Record):
         spgu: channel of the SPGU, slot and 01 or 02, such as 501.
         current_range: fixed measuring range of a read, A; left out, the SMU ranges by itself.
         load: what the SPGU shall take for its load, ohm; its 50 ohm are made up for.
-        edge: rise and fall of SPGU pulses, s.
+        edge: rise and fall of SPGU and WGFMU pulses, s.
+        wgfmu: the WGFMU channel that pulses, if one does.
     """
 
     smu: Annotated[int, Field(ge=1, le=10)]
@@ -54,6 +68,7 @@ class B1500AOptions(Record):
     current_range: Annotated[Amperes, Field(gt=0, le=0.1)] | None = None
     load: Annotated[Ohms, Field(ge=0.1, le=1e6)] = 1e6
     edge: Annotated[Seconds, Field(ge=8e-9, le=0.4)] = 20e-9
+    wgfmu: WgfmuOptions | None = None
 
 
 class B1500A(Instrument):

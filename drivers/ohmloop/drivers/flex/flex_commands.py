@@ -1,9 +1,9 @@
 """FLEX commands as text: dense as the language is, each checked and in SI units.
 
-A builder raises ValueError for what the instrument would refuse, so that nothing is sent. Numbers go
-out with all their digits.
+A builder raises ValueError for what the instrument would refuse, so that nothing is sent. Numbers
+go out with all their digits.
 
-Facts: B1500A Programming Guide (B1500-90010, editions 11 and 15): section 1, "Command Input Format";
+Facts: B1500A Programming Guide (B1500-90010, edition 11): section 1, "Command Input Format";
 section 2, "SPGU Module" and "Pulsed Spot Measurements"; section 4, AIT, SER, SPRM and others;
 E5260/E5270 Programming Guide, PT (the same module family); parameter lists as in QCoDeS's and
 PyMeasure's drivers of the B1500.
@@ -173,8 +173,7 @@ def spgu_count(pulses: int) -> str:
 
 
 def spgu_load(channel: int, ohm: float) -> str:
-    """``SER``: what hangs on the channel; at 50 ohm, the initial setting, it makes double voltage
-    into an open end."""
+    """``SER``: what hangs on the channel; at 50 ohm, as at power-on, an open end gets twice."""
     _between("load", ohm, 0.1, 1e6)
     return command("SER", channel, float(ohm))
 
@@ -185,7 +184,7 @@ def spgu_refusal(volts: float, width: float, period: float, edge: float) -> str:
         return f"an SPGU times pulses in steps of 10 ns, not {width:g} s and {period:g} s"
     if not _on_grid(volts, 1e-3) or abs(volts) > 40:
         return f"an SPGU makes up to 40 V in steps of 1 mV, not {volts:g} V"
-    if not 10e-9 <= width or not 20e-9 <= period <= 10:
+    if not width >= 10e-9 or not 20e-9 <= period <= 10:
         return f"an SPGU pulses for 10 ns or more, every 20 ns to 10 s, not {width:g}, {period:g} s"
     if width + 2 * edge > period:
         return (

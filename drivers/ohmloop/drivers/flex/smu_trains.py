@@ -6,6 +6,8 @@ the current limit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
 from ohmloop.drivers.errors import ReportedError
 from ohmloop.drivers.routed import Evidence, Outcome
@@ -56,11 +58,12 @@ class SmuTrains(SmuMeter):
     def refusal(self, conditions: PulseConditions) -> str:
         """Why such pulses cannot be played; empty where they can."""
         found = (
-            smu_refusal(p.width, p.width + conditions.rest) for p in (conditions.up, conditions.down)
+            smu_refusal(p.width, p.width + conditions.rest)
+            for p in (conditions.up, conditions.down)
         )
         return next((problem for problem in found if problem), "")
 
-    def mixes(self, counts: list[int]) -> bool:  # noqa: ARG002
+    def mixes(self, counts: Sequence[int]) -> bool:  # noqa: ARG002
         """One amplitude a train."""
         return False
 
@@ -78,7 +81,7 @@ class SmuTrains(SmuMeter):
         self._ready()
         self.analyser.obey(*self._tags.clear())
 
-    def play(self, counts: list[int]) -> Outcome:
+    def play(self, counts: Sequence[int]) -> Outcome:
         """Play one run; see ``routed.Pulser``."""
         (signed,) = counts
         count = abs(signed)
@@ -90,11 +93,13 @@ class SmuTrains(SmuMeter):
             return Outcome(Evidence.PART, 0, 0, error.problem)
         wait = count * (shape.width + self._conditions.rest + _PER_PULSE)
         data = self.analyser.asked(line(*self._tags.around("XE")), read_data, wait)
+        given = sum(not datum.missing for datum in data)  # a sweep that stops fills up with dummies
+        clipped = int(any(datum.status in CLIPPED for datum in data))
         problem = self._problems(self.analyser.asked("ERRX?", read_error))
-        if problem or len(data) != count:
-            return Outcome(Evidence.PART, len(data), 0, problem or "the sweep ended early")
+        if problem or given != count:
+            return Outcome(Evidence.PART, given, clipped, problem or "the sweep stopped early")
         self._tags.ended()
-        return Outcome(Evidence.WHOLE, count, int(any(d.status in CLIPPED for d in data)))
+        return Outcome(Evidence.WHOLE, count, clipped)
 
     def _arm(self, shape: PulseShape, count: int) -> None:
         """The sweep, made sure of before it is started.
@@ -116,7 +121,7 @@ class SmuTrains(SmuMeter):
         )
         self._on, self._armed = True, (shape, count)
 
-    def after_doubt(self, counts: list[int]) -> Outcome:
+    def after_doubt(self, counts: Sequence[int]) -> Outcome:
         """Come back, and ask what became of the train; see ``routed.Pulser``.
 
         Commands are carried out one after the other: when the instrument answers, the sweep is
@@ -131,7 +136,7 @@ class SmuTrains(SmuMeter):
         self.analyser.come_back(busy)
         found = self._tags.evidence()
         if found.evidence is Evidence.NOTHING:
-            self._armed = None
+            self._prepare()  # settings may not have arrived, or the power may have failed
         if found.evidence is not Evidence.WHOLE:
             return found
         problem = self._problems(self.analyser.asked("ERRX?", read_error))

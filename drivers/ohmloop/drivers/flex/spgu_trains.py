@@ -1,13 +1,14 @@
 """An SPGU channel as the pulser of a routed crossbar: it plays N pulses by itself.
 
 The line that starts a train waits for its end (``PA``), so that what is asked after it says how it
-ended: an error query in the same line, and ``SPST?``, which is 0 when the count is reached. The SPGU
-has no current limit: its 50 ohm and what is in series with the cell are all there is.
+ended: an error query in the same line, and ``SPST?``, which is 0 when the count is reached. The
+SPGU has no current limit: its 50 ohm and what is in series with the cell are all there is.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
 from ohmloop.drivers.errors import ReportedError
@@ -65,7 +66,7 @@ class SpguTrains(FlexPart):
         )
         return next((problem for problem in found if problem), "")
 
-    def mixes(self, counts: list[int]) -> bool:  # noqa: ARG002
+    def mixes(self, counts: Sequence[int]) -> bool:  # noqa: ARG002
         """One amplitude a train."""
         return False
 
@@ -91,15 +92,15 @@ class SpguTrains(FlexPart):
             spgu_load(self.channel, self._load),
         ]
 
-    def play(self, counts: list[int]) -> Outcome:
+    def play(self, counts: Sequence[int]) -> Outcome:
         """Play one run; see ``routed.Pulser``."""
         (signed,) = counts
         self._tags.next_train()
         shape = self._conditions.up if signed > 0 else self._conditions.down
         try:
             self._arm(shape, abs(signed))
-        except ReportedError as error:
-            return Outcome(Evidence.PART, 0, 0, error.problem)
+        except ReportedError as refused:
+            return Outcome(Evidence.PART, 0, 0, refused.problem)
         duration = abs(signed) * (shape.width + self._conditions.rest) + _MARGIN
         wait = min(duration, _LONGEST_PAUSE)
         text = line(*self._tags.around(command("SRP")), pause(wait), "ERRX?")
@@ -148,7 +149,7 @@ class SpguTrains(FlexPart):
         self._tags.ended()
         return Outcome(Evidence.WHOLE, count)
 
-    def after_doubt(self, counts: list[int]) -> Outcome:
+    def after_doubt(self, counts: Sequence[int]) -> Outcome:
         """Come back, and ask what became of the train; see ``routed.Pulser``.
 
         Raises:
@@ -160,11 +161,11 @@ class SpguTrains(FlexPart):
         self.analyser.come_back(min(busy, _LONGEST_PAUSE))
         found = self._tags.evidence()
         if found.evidence is Evidence.NOTHING:
-            self._armed = None  # what was sent of the settings may not have arrived
+            self._prepare()  # settings may not have arrived, or the power may have failed
         if found.evidence is not Evidence.WHOLE:
             return found
         mode = self.analyser.asked("SPRM?", read_run_mode)
-        if mode != (1, count):
+        if mode != (1, float(count)):
             return Outcome(Evidence.UNKNOWN, None, 0, f"the SPGU's mode is {mode} by now")
         return self._ending(count, busy, self.analyser.asked("ERRX?", read_error))
 

@@ -12,7 +12,7 @@ from secrets import randbelow
 
 from ohmloop.drivers.routed import Evidence, Outcome
 
-from .b1500a import BEGUN, CARRIED_OUT, B1500A
+from .b1500a import B1500A, BEGUN, CARRIED_OUT
 from .flex_commands import set_variable
 
 _LARGEST = 32_000
@@ -58,10 +58,10 @@ class TrainTags:
         Raises:
             LinkError: the link broke.
         """
-        if not self._analyser.remembers():
-            return Outcome(Evidence.UNKNOWN, None, 0, "the B1500A was reset or lost its power")
         if not self._sent:
             return Outcome(Evidence.NOTHING, 0)
+        if not self._analyser.remembers():
+            return Outcome(Evidence.UNKNOWN, None, 0, "the B1500A was reset or lost its power")
         begun, done = self._analyser.variable(BEGUN), self._analyser.variable(CARRIED_OUT)
         if begun == done == self._held:
             return Outcome(Evidence.NOTHING, 0)

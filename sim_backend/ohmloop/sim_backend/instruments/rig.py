@@ -20,6 +20,7 @@ from .witness import Witness
 
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
+    "flex": "ohmloop.sim_backend.instruments.flex.flex_rig:FlexRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
 }
 """Bench file ``kind`` -> what emulates it."""

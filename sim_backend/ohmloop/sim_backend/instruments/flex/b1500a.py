@@ -103,7 +103,8 @@ class EmulatedB1500A(FlexDevice):
     def outputs(self) -> list[int]:
         """Channels whose output switch is on."""
         pulsers = self.spgu.channels if self.spgu else {}
-        return [n for n, c in [*self.smus.items(), *pulsers.items()] if c.on]
+        smus = [slot for slot, smu in self.smus.items() if smu.on]
+        return smus + [number for number, channel in pulsers.items() if channel.on]
 
     def describe(self) -> str:
         """State in words."""
@@ -119,7 +120,8 @@ class EmulatedB1500A(FlexDevice):
 
     def strike(self, strike: Strike) -> None:
         """Faults of a source; power and hardware fail after some pulses more."""
-        fixtures = list(self._fixtures.values())
+        pulsed = [f for n, f in self._fixtures.items() if n not in self.smus]
+        fixtures = pulsed or list(self._fixtures.values())
         match strike.fault:
             case Fault.POWER_MIDWAY:
                 for fixture in fixtures:
@@ -129,10 +131,9 @@ class EmulatedB1500A(FlexDevice):
                     fixture.after(strike.pulses, self._fail)
             case Fault.ERROR:
                 self.push(305)
-            case Fault.COMPLIANCE:
-                for slot in self.smus:
-                    if slot in self._fixtures:
-                        self._fixtures[slot].trip()
+            case Fault.COMPLIANCE if not pulsed:  # an SPGU knows none
+                for fixture in fixtures:
+                    fixture.trip()
             case Fault.STUCK_OUTPUT:
                 for channel in self._channels():
                     channel.stuck = True
@@ -274,7 +275,9 @@ class EmulatedB1500A(FlexDevice):
             self._smu(number)
         self._mode = (whole(mode), *map(whole, numbers))
 
-    def _set_timing(self, hold: float, width: float, period: float = 0.0, delay: float = 0.0) -> None:
+    def _set_timing(
+        self, hold: float, width: float, period: float = 0.0, delay: float = 0.0
+    ) -> None:
         between(hold, 0, 655.35)
         between(width, 0.5e-3, 2)
         least = width + (2e-3 if width <= 0.1 else 10e-3)

@@ -1,7 +1,7 @@
 """An SMU of an emulated B1500A: forces a voltage up to a current limit, measures, pulses.
 
-Ranges and their codes, compliance, the 13 or 12 characters of a number, and the dummy value for what
-is not a reading: B1500A Programming Guide, sections 1 and 4.
+Ranges and their codes, compliance, the 13 or 12 characters of a number, and the dummy value for
+what is not a reading: B1500A Programming Guide, sections 1 and 4.
 """
 
 from __future__ import annotations

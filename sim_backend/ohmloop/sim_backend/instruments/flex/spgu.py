@@ -1,9 +1,10 @@
 """The SPGU of an emulated B1500A: two channels that play pulses while the instrument goes on.
 
-Facts (B1500A Programming Guide, section 2, "SPGU Module", and section 4): settings take effect with
-``SPUPD``, which puts out the base voltage; ``SRP`` starts, ``SPST?`` is 1 until the count of
-``SPRM 1`` is reached, ``SPP`` comes, the output switch opens, or ``SPRM`` changes. Output is through
-50 ohm; the voltage is made up for the load of ``SER``, 50 ohm at first, and comes in steps of 1 mV.
+Facts (B1500A Programming Guide, section 2, "SPGU Module", and section 4): settings take effect
+with ``SPUPD``, which puts out the base voltage; ``SRP`` starts, ``SPST?`` is 1 until the count of
+``SPRM 1`` is reached, ``SPP`` comes, the output switch opens, or ``SPRM`` changes. Output is
+through 50 ohm; the voltage is made up for the load of ``SER``, 50 ohm at first, and comes in steps
+of 1 mV.
 
 Time is virtual: a train goes on as virtual time passes, which it does while the instrument pauses
 (``PA``), a little whenever ``SPST?`` is asked, and while nobody speaks.

@@ -1,0 +1,179 @@
+"""Exactly once on the B1500A bench: every fault, at several messages, on both instruments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ohmloop.drivers import CellPulses, InDoubtError, InstrumentError, ReportedError
+from ohmloop.drivers.opening import open_on_bench
+from ohmloop.sim_backend.instruments.faults import Fault, Strike
+
+LINK = {
+    Fault.DROP_REQUEST,
+    Fault.CUT_REQUEST,
+    Fault.DROP,
+    Fault.DELAY,
+    Fault.GARBLE,
+    Fault.DUPLICATE,
+    Fault.TRUNCATE,
+    Fault.HANG_UP,
+}
+OWN = [fault for fault in Fault if fault not in LINK and fault is not Fault.HUNG]
+QUICK = {Fault.CUT_REQUEST, Fault.GARBLE, Fault.HANG_UP}
+# Messages of a program: prepare 2; then for a train settings, start and wait, state.
+BY_LINK = [("spgu", f, at) for f in sorted(LINK, key=lambda f: f.name) for at in (1, 3, 4)]
+BY_LINK += [("spgu", f, at) for f in sorted(QUICK, key=lambda f: f.name) for at in (0, 2, 5, 6, 7)]
+BY_LINK += [("smu", f, at) for f in sorted(QUICK, key=lambda f: f.name) for at in (2, 3, 4)]
+BY_ITSELF = [("spgu", f, at) for f in OWN for at in (0, 2, 3, 4, 6)]
+BY_ITSELF += [("smu", f, at) for f in OWN for at in (2, 3, 4)]
+
+
+def named(value: object) -> str:
+    return value.name if isinstance(value, Fault) else str(value)
+
+
+PROGRAM = CellPulses(np.array([[3, 0, 0, -2, 0, 0], [0, 0, 4, 0, 0, 0], *np.zeros((2, 6), int)]))
+
+
+def pulse_through(emulated, chip, instrument, fault, at) -> bool:
+    """Pulse while one fault strikes; the books agree; says whether the program is in doubt."""
+    server = emulated.servers[instrument]
+    server.faults.extend([None] * at + [Strike(fault, seconds=0.3)])
+    receipt, problem = None, None
+    try:
+        receipt = chip.pulse(PROGRAM)
+    except (InDoubtError, ReportedError) as error:
+        problem = error
+    assert len(server.faults) == 0
+    if receipt is not None:
+        assert receipt.pulses_applied == emulated.pulses_applied == PROGRAM.total_pulses
+    elif isinstance(problem, InDoubtError):
+        assert 0 <= emulated.pulses_applied <= PROGRAM.total_pulses
+        assert problem.applied in (None, emulated.pulses_applied)
+        assert problem.cells.tolist() == [0, 3, 8]
+    else:  # refused before a pulse
+        assert fault is Fault.ERROR
+        assert emulated.pulses_applied == 0
+    return isinstance(problem, InDoubtError)
+
+
+def works_again(emulated, chip) -> None:
+    before, true = emulated.pulses_applied, emulated.cells.conductance
+    np.testing.assert_allclose(chip.read(), true, rtol=0.05)
+    assert chip.pulse(PROGRAM).pulses_applied == PROGRAM.total_pulses
+    assert emulated.pulses_applied == before + PROGRAM.total_pulses
+    chip.make_safe()
+    assert not emulated.outputs_on
+    assert not emulated.rig.matrix.closed
+    assert emulated.hot_switches == 0
+    assert emulated.chips["array"].witness.voltage <= chip.limits.voltage
+    assert emulated.chips["array"].witness.width <= chip.limits.width
+
+
+@pytest.mark.parametrize(("pulses", "fault", "at"), BY_LINK, ids=named)
+def test_a_broken_link_is_never_a_doubt(emulated, chip, fault, at):
+    assert not pulse_through(emulated, chip, "analyser", fault, at)
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize(("pulses", "fault", "at"), BY_ITSELF, ids=named)
+def test_what_the_instrument_does_is_told(emulated, chip, fault, at):
+    pulse_through(emulated, chip, "analyser", fault, at)
+    emulated.servers["analyser"].power_cycle()  # a stuck relay comes loose
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize(
+    "fault", [f for f in Fault if f is not Fault.HUNG], ids=lambda fault: fault.name
+)
+def test_faults_of_the_matrix(emulated, chip, fault, at):
+    doubt = pulse_through(emulated, chip, "matrix", fault, at)
+    assert not (doubt and fault in LINK)
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize(("instrument", "at"), [("analyser", 3), ("matrix", 1)])
+def test_a_hung_instrument_is_given_up(emulated, chip, instrument, at):
+    assert pulse_through(emulated, chip, instrument, Fault.HUNG, at)
+    emulated.servers[instrument].power_cycle()
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize("at", [0, 5])
+@pytest.mark.parametrize(
+    "fault", [Fault.HANG_UP, Fault.GARBLE, Fault.POWER_BEFORE, Fault.POWER_AFTER]
+)
+def test_a_spoiled_read_is_read_again(emulated, chip, fault, at):
+    true = emulated.cells.conductance
+    emulated.servers["analyser"].faults.extend([None] * at + [fault])
+    np.testing.assert_allclose(chip.read(), true, rtol=0.05)
+    assert emulated.pulses_applied == 0
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize("pulses", ["spgu", "smu"])
+def test_an_output_that_stays_on_is_told(emulated, chip, caplog):
+    chip.read()
+    emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.STUCK_OUTPUT])
+    chip.pulse(PROGRAM)
+    assert emulated.outputs_on
+    with pytest.raises(InstrumentError, match=r"channel (1|501) stays on"):
+        chip.pulser.make_safe()
+    chip.make_safe()
+    assert "stays on" in caplog.text
+    assert not emulated.rig.matrix.closed
+
+
+@pytest.mark.parametrize("pulses", ["spgu", "smu"])
+def test_an_error_that_was_there_before_stops_the_program_before_a_pulse(emulated, chip):
+    emulated.rig.analyser.push(305)
+    with pytest.raises(InstrumentError, match="305"):
+        chip.pulse(PROGRAM)
+    assert emulated.pulses_applied == 0
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize("pulses", ["smu"])
+def test_pulses_at_the_current_limit_are_counted(emulated, chip):
+    emulated.servers["analyser"].faults.extend([None] * 2 + [Fault.COMPLIANCE])
+    assert chip.pulse(PROGRAM).clipped == 1
+    emulated.servers["analyser"].faults.clear()
+    assert emulated.rig.fixtures[1].compliance_pulses == 1
+
+
+def test_a_line_cut_between_commands_is_in_doubt_not_repeated(emulated, chip):
+    """On GPIB a part of a line can arrive; the empty line that comes after carries it out."""
+    device, message = emulated.rig.analyser, emulated.rig.analyser.message
+
+    def cut(data: bytes) -> bytes:
+        if b"SRP" in data:
+            device.message = message
+            message(data.partition(b"SRP")[0])
+            emulated.servers["analyser"].unplug()
+            return b""
+        return message(data)
+
+    device.message = cut
+    with pytest.raises(InDoubtError, match="was cut") as caught:
+        chip.pulse(PROGRAM)
+    assert caught.value.applied is None
+    assert emulated.pulses_applied == 0
+    works_again(emulated, chip)
+
+
+def test_a_train_of_which_the_link_knows_nothing_is_waited_for(emulated, chip):
+    long = CellPulses(np.pad(np.array([[1500]]), ((0, 3), (0, 5))))
+    emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.HANG_UP])
+    assert chip.pulse(long).pulses_applied == emulated.pulses_applied == 1500
+
+
+def test_leaving_while_everything_is_unplugged_does_not_hang(emulated):
+    crossbar = open_on_bench(emulated.bench)
+    crossbar.read()
+    for server in emulated.servers.values():
+        server.unplug()
+    crossbar.close()
+    assert not emulated.outputs_on
+    assert not emulated.rig.matrix.closed
