@@ -21,6 +21,8 @@ SMU_TRAIN = 1001
 """Most steps of a sweep."""
 SPGU_TRAIN = 1_000_000
 """Most pulses in count mode."""
+SPGU_OHM = 50.0
+"""Of the SPGU's output."""
 
 VOLTAGE_RANGES: Sequence[tuple[float, int]] = ((0.5, 5), (2, 20), (5, 50), (20, 200), (40, 400))
 """Full scale in V and its code, HRSMU and MPSMU."""
@@ -178,8 +180,25 @@ def spgu_load(channel: int, ohm: float) -> str:
     return command("SER", channel, float(ohm))
 
 
-def spgu_refusal(volts: float, width: float, period: float, edge: float) -> str:
-    """Why an SPGU cannot play such pulses; empty where it can."""
+def spgu_refusal(
+    volts: float, width: float, period: float, edge: float, load: float, largest: float
+) -> str:
+    """Why an SPGU cannot play such pulses; empty where it can.
+
+    Args:
+        volts: amplitude at the load, V.
+        width: s.
+        period: s.
+        edge: rise and fall, s.
+        load: what the SPGU is told of its load, ohm.
+        largest: voltage that an open end may get, V.
+    """
+    open_end = round(abs(volts) * (1 + SPGU_OHM / load), 3)
+    if open_end > largest:
+        return (
+            f"{volts:g} V into a load of {load:g} ohm is {open_end:g} V where nothing draws"
+            f" current, beyond limits.voltage, {largest:g} V: raise options.load"
+        )
     if not (_on_grid(width, 1e-8) and _on_grid(period, 1e-8)):
         return f"an SPGU times pulses in steps of 10 ns, not {width:g} s and {period:g} s"
     if not _on_grid(volts, 1e-3) or abs(volts) > 40:

@@ -97,7 +97,7 @@ def _parts(bench: Bench, wiring: FlexWiring, analyser: B1500A) -> tuple[SmuMeter
         return both, both
     meter = SmuMeter(analyser, nplc, current, bench.limits.read_voltage)
     if wiring.pulses == "spgu":
-        return meter, SpguTrains(analyser, nplc, current, conditions)
+        return meter, SpguTrains(analyser, nplc, current, conditions, bench.limits.voltage)
     from .wgfmu import Wgfmu
     from .wgfmu_trains import WgfmuTrains
 

@@ -98,7 +98,7 @@ def check_wiring(bench: Bench, name: str) -> None:
     _check_lines(bench, name, wiring)
     _check_source(bench, key, wiring)
     options = options_of(bench, wiring.analyser)
-    if problem := refusal(wiring, options, bench.conditions):
+    if problem := refusal(wiring, options, bench.conditions, bench.limits.voltage):
         raise ConfigError(bench.path, "pulses", problem)
     largest = CURRENT_RANGES[-1][0]
     if bench.limits.current > largest:
@@ -106,15 +106,17 @@ def check_wiring(bench: Bench, name: str) -> None:
         raise ConfigError(bench.path, "limits.current", problem)
 
 
-def refusal(wiring: FlexWiring, options: B1500AOptions, conditions: PulseConditions) -> str:
-    """Why pulses cannot be played; empty where they can."""
+def refusal(
+    wiring: FlexWiring, options: B1500AOptions, conditions: PulseConditions, largest: float
+) -> str:
+    """Why pulses cannot be played where ``largest`` (V) is allowed; empty where they can."""
     shapes = (conditions.up, conditions.down)
     if wiring.pulses == "smu":
         found = [smu_refusal(p.width, p.width + conditions.rest) for p in shapes]
     elif wiring.pulses == "spgu":
-        edge = options.edge
+        rest, edge, load = conditions.rest, options.edge, options.load
         found = [
-            spgu_refusal(p.amplitude, p.width, p.width + conditions.rest, edge) for p in shapes
+            spgu_refusal(p.amplitude, p.width, p.width + rest, edge, load, largest) for p in shapes
         ]
     else:
         from .wgfmu_trains import wgfmu_refusal

@@ -45,23 +45,36 @@ class SpguTrains(FlexPart):
         nplc: integration time of reads, power-line cycles.
         compliance: current limit of the SMU, A.
         conditions: of the bench.
+        largest: voltage that an open end may get, V.
     """
 
     longest = SPGU_TRAIN
 
     def __init__(
-        self, analyser: B1500A, nplc: float, compliance: float, conditions: PulseConditions
+        self,
+        analyser: B1500A,
+        nplc: float,
+        compliance: float,
+        conditions: PulseConditions,
+        largest: float,
     ) -> None:
         super().__init__(analyser, nplc, compliance, analyser.options.spgu, False)
         self._edge, self._load = analyser.options.edge, analyser.options.load
-        self._conditions = conditions
+        self._conditions, self._largest = conditions, largest
         self._tags = TrainTags(analyser)
         self._armed: tuple[PulseShape, int] | None = None
 
     def refusal(self, conditions: PulseConditions) -> str:
         """Why such pulses cannot be played; empty where they can."""
         found = (
-            spgu_refusal(p.amplitude, p.width, p.width + conditions.rest, self._edge)
+            spgu_refusal(
+                p.amplitude,
+                p.width,
+                p.width + conditions.rest,
+                self._edge,
+                self._load,
+                self._largest,
+            )
             for p in (conditions.up, conditions.down)
         )
         return next((problem for problem in found if problem), "")

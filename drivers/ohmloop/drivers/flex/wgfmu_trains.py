@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
+from ohmloop.drivers.crossbar import log
 from ohmloop.drivers.errors import InstrumentError, ReportedError
 from ohmloop.drivers.routed import Evidence, Outcome
 
@@ -93,6 +94,7 @@ class WgfmuTrains:
             self._started = True
             self._library.wait_until_completed()
         except ReportedError as error:
+            self._drop_session()
             return Outcome(Evidence.UNKNOWN, None, 0, error.problem)
         return self._ending(counts)
 
@@ -137,13 +139,24 @@ class WgfmuTrains:
             LinkError: the library still cannot reach the instrument.
         """
         if not self._attempted:
+            self._drop_session()
+            self.prepare_pulser(self._conditions)
             return Outcome(Evidence.NOTHING, 0)
         if not self._started:
-            return Outcome(Evidence.UNKNOWN, None, 0, "the WGFMU library failed while starting")
+            self._drop_session()
+            return Outcome(Evidence.UNKNOWN, None)
         try:
             return self._ending(counts)
         except ReportedError as error:
+            self._drop_session()
             return Outcome(Evidence.UNKNOWN, None, 0, error.problem)
+
+    def _drop_session(self) -> None:
+        """Off as far as it can be reached; the next program opens a session of its own."""
+        try:
+            self.make_safe()
+        except InstrumentError as error:
+            log.warning("%s", error)
 
     def idle(self) -> None:
         """Output relay open."""
