@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 INSTRUMENTS: Mapping[str, str] = {
     "keithley-2600b": "ohmloop.drivers.tsp.keithley2600b:Keithley2600B",
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
+    "keysight-33600a": "ohmloop.drivers.scpi.keysight_33600a:Keysight33600A",
     "keysight-b1500a": "ohmloop.drivers.flex.b1500a:B1500A",
     "keysight-b2200": "ohmloop.drivers.scpi.keysight_b2200:KeysightB2200",
+    "keysight-b2900": "ohmloop.drivers.scpi.keysight_b2900:KeysightB2900",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
 }
 """Bench file ``driver`` -> instrument class."""
@@ -32,6 +34,7 @@ CROSSBARS: Mapping[str, str] = {
     "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
     "flex": "ohmloop.drivers.flex.flex_crossbar:FlexKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
+    "scpi": "ohmloop.drivers.scpi.scpi_crossbar:ScpiKind",
 }
 """Bench file ``kind`` -> ``CrossbarKind``."""
 

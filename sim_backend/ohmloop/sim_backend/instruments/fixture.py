@@ -114,6 +114,12 @@ class Fixture:
                 return self.cells.read_cell(self._between[0]) * volts
             return sum(self.cells.read_cell(cell) * volts for cell in self._between)
 
+    @property
+    def settled_current(self) -> float:
+        """The current without a meter's noise, A; draws nothing."""
+        with self.lock:
+            return self._across() * self._conductance()
+
     def _conductance(self) -> float:
         if len(self._between) == 1:  # nearly always
             return float(self.cells.g[self._between[0]])
@@ -130,7 +136,7 @@ class Fixture:
         """What the source did since it last changed was a pulse, if it was strong enough."""
         if not self._voltage or not self._between:
             return
-        width = (self.clock.ns - self._since) * 1e-9
+        width = (self.clock.ns - self._since) / 1e9  # exact, as the width in a bench file is
         self._witness.saw(self._voltage, width)
         up, strength = self._strength.of(self._voltage, width)
         if not strength:

@@ -22,6 +22,7 @@ EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
     "flex": "ohmloop.sim_backend.instruments.flex.flex_rig:FlexRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
+    "scpi": "ohmloop.sim_backend.instruments.scpi.scpi_rig:ScpiRig",
 }
 """Bench file ``kind`` -> what emulates it."""
 

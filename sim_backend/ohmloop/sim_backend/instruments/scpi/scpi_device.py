@@ -83,10 +83,10 @@ class ScpiDevice(Emulated):
         """Register a command, its query, or both; ``header`` as manuals print it."""
         self._commands.append((header_pattern(header), do, get))
 
-    def setting(self, header: str, setting: Setting) -> Setting:
-        """Register a parameter that is kept."""
+    def setting(self, header: str, setting: Setting, do: Verb | None = None) -> Setting:
+        """Register a parameter that is kept; ``do`` sets it where that takes more."""
         self._settings.append(setting)
-        self.command(header, setting.set, setting.get)
+        self.command(header, do or setting.set, setting.get)
         return setting
 
     def message(self, data: bytes) -> bytes:

@@ -24,7 +24,9 @@ MESSAGES = {
     -213: "Init ignored",
     -221: "Settings conflict",
     -222: "Data out of range",
+    -223: "Too much data",
     -224: "Illegal parameter value",
+    -230: "Data corrupt or stale",
     -310: "System error",
     -350: "Error queue overflow",
 }

@@ -1,0 +1,292 @@
+"""Keysight (Agilent) B2900A source/measure units: list sweeps of pulses, spot measurements.
+
+A train of N equal pulses is a list sweep of one value with trigger count N, timed by the
+instrument's own timer. The current is measured once in every pulse into the trace buffer; the
+number of readings there is the instrument's own count of the pulses applied.
+
+Commands: B2900 SCPI command reference B2910-90030, chapter 4 (FORMat, OUTPut, SENSe, SOURce,
+TRACe, TRIGger). Limits: B2901A/B2902A data sheet (pulse width 50 us at least in steps of 1 us,
+timer 20 us at least, 100 000 triggers).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import inf
+from typing import Literal
+
+import numpy as np
+
+from ohmloop.drivers.conditions import PulseConditions, ReadCondition
+from ohmloop.drivers.errors import InstrumentError, LinkError
+from ohmloop.drivers.instrument import Setting
+from ohmloop.drivers.routed import Evidence, Outcome
+from ohmloop.drivers.units import Amperes, with_unit
+from ohmloop.drivers.validation import Record
+
+from .marked_source import MarkedSource
+from .marks import Standing
+from .scpi_instrument import number
+
+SHORTEST_PULSE = 50e-6
+"""Shortest pulse of the instrument, s."""
+
+LARGEST_CURRENT = 3.0
+"""Largest compliance, A."""
+
+_STEP = 1e-6  # of widths, s
+_TIMER = 20e-6  # shortest time from pulse to pulse, s
+_RANGES = (0.2, 2.0, 20.0, 200.0)
+_LINE = 0.02  # longest power-line cycle, s
+_NO_READING = 9e37
+_TAIL = re.compile(r';(\d+);([+-]?\d+),".*"')  # of the reply to a reading
+_NEARLY = 0.999  # of the limit; a reading there says that it was reached
+
+
+class KeysightB2900Options(Record):
+    """Options in the bench file.
+
+    Attributes:
+        channel: 1, or 2 where there is one.
+        four_wire: sense at the chip.
+        current_range: fixed measuring range of reads, A; left out, the instrument ranges.
+    """
+
+    channel: Literal[1, 2] = 1
+    four_wire: bool = False
+    current_range: Amperes | None = None
+
+
+class KeysightB2900(MarkedSource):
+    """One channel, as ``routed.Meter`` and ``routed.Pulser``."""
+
+    Options = KeysightB2900Options
+    models = tuple(f"B29{digits}" for digits in ("01", "02", "11", "12"))
+    longest = 100_000
+
+    voltage = Setting(":SOUR{c}:VOLT", "Source voltage, V.", float, -210, 210)
+    compliance = Setting(":SENS{c}:CURR:PROT", "Current limit, A.", float, 1e-12, LARGEST_CURRENT)
+    in_compliance = Setting(":SENS{c}:CURR:PROT:TRIP", "Whether the limit is reached.", int)
+    output = Setting(":OUTP{c}", "Output on (1) or off (0).", int, 0, 1)
+    nplc = Setting(":SENS{c}:CURR:NPLC", "Integration time, power-line cycles.", float, 4e-4, 100)
+    interlock_open = Setting(":SYST:INT:TRIP", "Whether the interlock is open.", int)
+
+    def path(self, attribute: str) -> str:
+        """Headers carry the channel."""
+        return attribute.format(c=self.options.channel)
+
+    def off(self) -> list[str]:
+        """Stop, 0 V, output off; is it?"""
+        c = self.options.channel
+        return [f":ABOR (@{c})", f":SOUR{c}:VOLT 0", f":OUTP{c} OFF", f":OUTP{c}?"]
+
+    def prepare_meter(self, reading: ReadCondition) -> None:
+        """Settings for reading; the output stays off."""
+        c, fixed = self.options.channel, self.options.current_range
+        largest = max(abs(reading.voltage), min(self.limits.read_voltage, _RANGES[-1]))
+        measuring = [f":SENS{c}:CURR:RANG:AUTO {number(fixed is None)}"]
+        if fixed is not None:
+            measuring.append(f":SENS{c}:CURR:RANG {number(fixed)}")
+        settings = [
+            *self._common(largest),
+            ":FORM REAL,64",
+            f":SOUR{c}:FUNC:SHAP DC",
+            f":SOUR{c}:VOLT:MODE FIX",
+            *measuring,
+            f":SENS{c}:CURR:NPLC {number(reading.nplc)}",
+            f":TRIG{c}:SOUR AINT",
+            f":TRIG{c}:COUN 1",
+            f":TRIG{c}:ACQ:DEL {number(reading.settle)}",
+            f":TRAC{c}:FEED:CONT NEV",
+        ]
+        self._reading = reading
+        self.enter(("meter", reading), settings)
+
+    def measure(self, voltage: float) -> float:
+        """Settle, measure, back to 0 V; the current, A.
+
+        Raises:
+            InstrumentError: beyond the measuring range.
+            ReportedError: the instrument refuses.
+            LinkError: it does not come back.
+        """
+        attempts = 0
+
+        def measure() -> float:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1:  # the instrument may have lost its power, and its settings
+                self.prepare_meter(self._reading)
+            return self._measure(voltage)
+
+        current = self.persist(measure)
+        if not abs(current) < _NO_READING:
+            raise InstrumentError(
+                self.name,
+                self.resource,
+                "no reading: the current is beyond the measuring range; raise"
+                " options.current_range",
+            )
+        return current
+
+    def _measure(self, voltage: float) -> float:
+        c = self.options.channel
+        commands = [
+            *(f":SOUR{c}:VOLT {number(voltage)}", f":OUTP{c} ON", f":INIT (@{c})", "*WAI"),
+            *(f":FETC:ARR:CURR? (@{c})", f":SOUR{c}:VOLT 0", "*ESE?", ":SYST:ERR?"),
+        ]
+        wait = self._reading.settle + self._reading.nplc * _LINE
+        data = self.transport.query_block(";".join(commands), 11, wait)
+        tail = self.transport.read_line(wait)
+        found = _TAIL.fullmatch(tail.strip())
+        if not data.startswith(b"#18") or not found:
+            raise self.garbled(tail)
+        if int(found[2]):
+            raise self.reported(int(found[2]))
+        if int(found[1]) != self.marks.now:
+            self._lost()
+            raise LinkError(self.name, self.resource, "lost its power while it read")
+        return float(np.frombuffer(data[3:], ">f8")[0])
+
+    @staticmethod
+    def refusal(conditions: PulseConditions) -> str:
+        """Why such pulses cannot be played; empty where they can."""
+        for pulse in (conditions.up, conditions.down):
+            width = with_unit(pulse.width, "s")
+            if pulse.width < SHORTEST_PULSE:
+                return f"a B2900A makes no pulse shorter than 50 us, not {width}; use a generator"
+            if not _whole(pulse.width):
+                return f"a B2900A makes pulses of whole microseconds, not {width}"
+            period = pulse.width + conditions.rest
+            if conditions.rest <= 0 or period < _TIMER or not _whole(period):
+                rest = with_unit(conditions.rest, "s")
+                return f"a B2900A rests whole microseconds after a pulse, not {rest}"
+            if abs(pulse.amplitude) > _RANGES[-1]:
+                return f"a B2900A makes 200 V at most, not {with_unit(pulse.amplitude, 'V')}"
+        return ""
+
+    def prepare_pulser(self, conditions: PulseConditions) -> None:
+        """Settings for pulses; both shapes are set once, without a trigger, to see them taken."""
+        c = self.options.channel
+        pulses = (conditions.up, conditions.down)
+        shortest = min(pulse.width for pulse in pulses)
+        settings = [
+            *self._common(max(abs(pulse.amplitude) for pulse in pulses)),
+            ":FORM ASC",
+            f":SOUR{c}:FUNC:SHAP PULS",
+            f":SOUR{c}:VOLT:MODE LIST",
+            f":SOUR{c}:PULS:DEL 0",
+            f":SENS{c}:CURR:RANG:AUTO OFF",
+            f":SENS{c}:CURR:RANG {number(self._limit)}",
+            f":SENS{c}:CURR:APER {number(min(shortest / 5, 1e-3))}",
+            f":TRIG{c}:SOUR TIM",
+            f":TRIG{c}:TRAN:DEL 0",
+            f":TRIG{c}:ACQ:DEL {number(shortest / 2)}",
+            f":TRAC{c}:FEED:CONT NEV",
+            f":TRAC{c}:FEED SENS",
+        ]
+        self._conditions = conditions
+        for pulse in (-1, 1):
+            settings += self._shape(pulse)
+        self.enter(("pulser", conditions), settings)
+
+    def mixes(self, counts: Sequence[int]) -> bool:  # noqa: ARG002
+        """Up and down are played one after the other, so that each run's current is looked at."""
+        return False
+
+    def play(self, counts: Sequence[int]) -> Outcome:
+        """Play one run, once.
+
+        Raises:
+            LinkError: what became of it is to be asked with ``after_doubt``.
+        """
+        c, (count,) = self.options.channel, counts
+        settings = [
+            *(f":TRAC{c}:FEED:CONT NEV", f":TRAC{c}:CLE", f":TRAC{c}:POIN {abs(count)}"),
+            f":TRAC{c}:FEED:CONT NEXT",
+            f":TRAC{c}:STAT:FORM {'MAX' if self._amplitude(count) > 0 else 'MIN'}",
+            *self._shape(count),
+            *(f":TRIG{c}:COUN {abs(count)}", f":OUTP{c} ON"),
+        ]
+        wait, then = self._duration(count), [f":TRAC{c}:POIN:ACT?", *self._extremes()]
+        standing, found, code = self.fire(settings, f":INIT (@{c})", then, 3, wait)
+        return self._judge(standing, found, code, count)
+
+    def after_doubt(self, counts: Sequence[int]) -> Outcome:
+        """Come back and ask what became of the run that was played last.
+
+        Raises:
+            LinkError: it does not come back.
+        """
+        c, (count,) = self.options.channel, counts
+        counted = [f":TRAC{c}:POIN:ACT?"]
+        standing, found, code = self.ask_after(counted, 1, self._duration(count))
+        if standing is Standing.FIRED and found != ["0"]:  # of no reading there is no extreme
+            found += self.ask(self._extremes(), 2)[0]
+        return self._judge(standing, found, code, count)
+
+    def _extremes(self) -> list[str]:
+        """Queries after a run: the largest current, and whether the limit was reached."""
+        c = self.options.channel
+        return [f":TRAC{c}:STAT:DATA?", f":SENS{c}:CURR:PROT:TRIP?"]
+
+    def _judge(self, standing: Standing, found: list[str], code: int, count: int) -> Outcome:
+        size = abs(count)
+        if standing is Standing.LOST:
+            return Outcome(Evidence.UNKNOWN, None, 0, standing.value)
+        if standing is Standing.NOT_REACHED:
+            return Outcome(Evidence.NOTHING, 0)
+        try:
+            applied, extreme, tripped = (float(text) for text in [*found, "0", "0"][:3])
+        except ValueError:
+            raise self.garbled(";".join(found)) from None
+        clipped = int(bool(tripped) or _NEARLY * self._limit <= abs(extreme) < _NO_READING)
+        count = int(applied)
+        if standing is Standing.ARMED and not count and not code:
+            return Outcome(Evidence.NOTHING, 0)
+        if count != size or code:
+            self._role = None
+            problem = str(self.reported(code).problem) if code else Evidence.PART.value
+            return Outcome(Evidence.PART, count, clipped, problem)
+        return Outcome(Evidence.WHOLE, count, clipped)
+
+    @property
+    def _limit(self) -> float:
+        """Compliance, A."""
+        return min(self.limits.current, LARGEST_CURRENT)
+
+    def _common(self, largest: float) -> list[str]:
+        """Settings of both roles: voltage source at 0 V in a fixed range, limit, wires."""
+        c = self.options.channel
+        fitting = next((r for r in _RANGES if r >= largest), inf)
+        return [
+            *(f":SOUR{c}:FUNC:MODE VOLT", f":SOUR{c}:VOLT 0"),
+            *(f":SOUR{c}:VOLT:RANG:AUTO OFF", f":SOUR{c}:VOLT:RANG {number(fitting)}"),
+            *(f':SENS{c}:FUNC "CURR"', f":SENS{c}:CURR:PROT {number(self._limit)}"),
+            f":SENS{c}:REM {number(self.options.four_wire)}",
+            *(":FORM:BORD NORM", ":FORM:ELEM:SENS CURR"),
+        ]
+
+    def _amplitude(self, count: int) -> float:
+        return (self._conditions.up if count > 0 else self._conditions.down).amplitude
+
+    def _shape(self, count: int) -> list[str]:
+        """The pulse of a run; the order of width and timer never asks for more than a period."""
+        c, conditions = self.options.channel, self._conditions
+        pulse = conditions.up if count > 0 else conditions.down
+        return [
+            f":SOUR{c}:LIST:VOLT {number(pulse.amplitude)}",
+            f":SOUR{c}:PULS:WIDT {number(pulse.width)}",
+            f":TRIG{c}:TIM {number(pulse.width + conditions.rest)}",
+        ]
+
+    def _duration(self, count: int) -> float:
+        pulse = self._conditions.up if count > 0 else self._conditions.down
+        return abs(count) * (pulse.width + self._conditions.rest)
+
+
+def _whole(seconds: float) -> bool:
+    """Whether a time is a whole number of the instrument's steps."""
+    steps = seconds / _STEP
+    return abs(steps - round(steps)) < 1e-6 * max(1.0, steps)

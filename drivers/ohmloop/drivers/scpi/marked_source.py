@@ -1,0 +1,130 @@
+"""A SCPI source whose trains are marked, so that each is played once: what SMU and generator share.
+
+Settings are made once for a role (reading, or pulses of some shape) and tried out without a pulse;
+the message of a train only chooses among them, marks and triggers. An instrument that lost its
+power in between knows none of the settings, and what such a message does to it is harmless; its
+register tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ohmloop.drivers.errors import InstrumentError
+from ohmloop.drivers.limits import Limits
+
+from .marks import PREPARED, Marks, Standing
+from .scpi_instrument import ScpiInstrument
+
+
+class MarkedSource(ScpiInstrument):
+    """See the module.
+
+    Attributes:
+        limits: what the instrument is set to at most, where it has such settings.
+        marks: what its register holds.
+    """
+
+    limits = Limits()
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.marks = Marks()
+        self._role: object = None
+
+    def off(self) -> list[str]:
+        """Commands that stop and switch off, and one query that answers 0 where it is off."""
+        raise NotImplementedError
+
+    def enter(self, role: object, settings: Sequence[str]) -> bool:
+        """Make settings, unless they are made and the instrument has kept its memory.
+
+        Comes back after a lost link; resets an instrument that lost its power.
+
+        Returns:
+            Whether they were made anew.
+
+        Raises:
+            ReportedError: the instrument refuses a setting.
+            LinkError: it does not come back.
+        """
+        return self.persist(lambda: self._enter(role, settings))
+
+    def _enter(self, role: object, settings: Sequence[str]) -> bool:
+        found, done = map(int, self.batch(["*ESE?", "*OPC?"], 2))
+        same = bool(done) and found == self.marks.now != 0
+        if same and self._role == role:
+            return False
+        self._role = None
+        reset = [] if same and found else ["*RST", "*CLS"]
+        self.batch([*reset, *self.off()[:-1], *settings, f"*ESE {PREPARED}"])
+        self.marks.now, self._role = PREPARED, role
+        return True
+
+    def fire(
+        self, settings: Sequence[str], trigger: str, then: Sequence[str], replies: int, wait: float
+    ) -> tuple[Standing, list[str], int]:
+        """Mark, trigger, mark, wait until it is over, ask; once.
+
+        Args:
+            settings: commands before the first mark.
+            trigger: the command that starts the train.
+            then: commands after it is over.
+            replies: queries among ``then``.
+            wait: longest time the train takes, s.
+
+        Returns:
+            ``FIRED``, or ``LOST`` where the register did not hold what it should have before;
+            replies of ``then``; the code of the oldest error.
+
+        Raises:
+            LinkError: no whole reply.
+        """
+        before, after = self.marks.next()
+        marked = [f"*ESE {before}", trigger, f"*ESE {after}"]
+        commands = ["*ESE?", *settings, *marked, "*OPC?", *then]
+        (found, _, *rest), code = self.ask(commands, 2 + replies, wait)
+        if found != str(self.marks.before):
+            return self._lost(), rest, code
+        self.marks.now = after
+        return Standing.FIRED, rest, code
+
+    def ask_after(
+        self, then: Sequence[str], replies: int, wait: float
+    ) -> tuple[Standing, list[str], int]:
+        """Come back, wait until what runs is over, and ask how far the last train got.
+
+        Raises:
+            LinkError: it does not come back.
+        """
+        self.come_back()
+        (_, found, *rest), code = self.ask(["*OPC?", "*ESE?", *then], 2 + replies, wait)
+        standing = self.marks.standing(int(found)) if found.isdecimal() else Standing.LOST
+        if standing is Standing.LOST:
+            return self._lost(), rest, code
+        self.marks.now = int(found)
+        return standing, rest, code
+
+    def _lost(self) -> Standing:
+        self._role, self.marks.now = None, 0
+        return Standing.LOST
+
+    def idle(self) -> None:
+        """Output off; comes back after a lost link.
+
+        Raises:
+            InstrumentError: the output says that it is still on.
+        """
+        state = self.persist(lambda: self.batch(self.off(), 1))[0]
+        if float(state):
+            problem = "the output stays on after it was switched off; switch it off at the front"
+            raise InstrumentError(self.name, self.resource, f"{problem} panel")
+
+    def make_safe(self) -> None:
+        """Stop, 0 V, output off, and make sure of it; comes back after a lost link.
+
+        Raises:
+            InstrumentError: the output says that it is still on.
+        """
+        self.idle()

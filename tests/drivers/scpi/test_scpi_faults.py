@@ -1,0 +1,268 @@
+"""Exactly once on the SCPI bench, whatever fails, wherever; with and without generator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ohmloop.drivers import CellPulses, CoincidencePulses, InDoubtError, InstrumentError
+from ohmloop.drivers.scpi.marks import PREPARED
+from ohmloop.sim_backend.instruments.faults import ON_REPLY, Fault, Strike
+
+LINK = sorted(
+    {*ON_REPLY, Fault.DROP_REQUEST, Fault.CUT_REQUEST} - {Fault.POWER_AFTER}, key=lambda f: f.name
+)
+POWER = [Fault.POWER_BEFORE, Fault.POWER_MIDWAY, Fault.POWER_AFTER]
+
+
+@pytest.fixture
+def timeout() -> str:
+    return "120 ms"
+
+
+@pytest.fixture
+def program() -> CellPulses:
+    """Three cells, one of them down."""
+    counts = np.zeros((4, 6), int)
+    counts[0, 1], counts[2, 3], counts[2, 5] = 4, -3, 2
+    return CellPulses(counts)
+
+
+def alternating() -> CoincidencePulses:
+    """One cell, up and down and up."""
+    rows, columns = np.zeros((3, 4), int), np.zeros((3, 6), int)
+    rows[:, 1] = columns[:, 2] = 7
+    signs = np.array([[1], [-1], [1]]) * np.ones((3, 4), int)
+    return CoincidencePulses(rows, columns, signs, np.ones((3, 6), int), 3)
+
+
+def usable_and_safe(emulated, chip, pulser) -> None:
+    """What every failure has to leave behind."""
+    for server in emulated.servers.values():
+        server.faults.clear()
+    assert not emulated.outputs_on
+    before = emulated.pulses_applied
+    receipt = chip.pulse(CellPulses(np.ones((4, 6), int)))
+    assert receipt.pulses_applied == emulated.pulses_applied - before == 24
+    np.testing.assert_allclose(chip.read(), emulated.cells.conductance, rtol=0.05)
+    chip.close()
+    assert not emulated.outputs_on
+    assert not emulated.rig.matrix.closed
+    assert emulated.hot_switches == 0
+    assert emulated.chips["array"].witness.voltage <= chip.limits.voltage
+
+
+def pulse_or_doubt(emulated, chip, program) -> InDoubtError | None:
+    """Applied once, as the receipt says; or in doubt, with a count that is right if it is there."""
+    before, doubt, counted = emulated.pulses_applied, None, None
+    try:
+        counted = chip.pulse(program).pulses_applied
+    except InDoubtError as error:
+        doubt, counted = error, error.applied
+    applied = emulated.pulses_applied - before
+    assert applied <= program.total_pulses
+    assert counted == applied or (doubt and counted is None)
+    assert doubt or applied == program.total_pulses
+    return doubt
+
+
+@pytest.mark.parametrize("position", [0, 1, 3])
+@pytest.mark.parametrize("fault", LINK, ids=lambda fault: fault.name)
+def test_link_faults_at_the_source_never_cost_or_add_a_pulse(
+    pulser, emulated, chip, twin, program, fault, position
+):
+    """Position 0 is the question before the program, 1 the first train, 3 the last."""
+    emulated.servers[pulser].faults.extend([None] * position + [fault])
+    assert pulse_or_doubt(emulated, chip, program) is None
+    assert not emulated.servers[pulser].faults
+    twin.pulse(program)
+    assert np.array_equal(emulated.cells.conductance, twin.conductance)
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("position", [0, 3])
+@pytest.mark.parametrize("fault", LINK, ids=lambda fault: fault.name)
+def test_link_faults_at_the_matrix_never_cost_or_add_a_pulse(
+    pulser, emulated, chip, program, fault, position
+):
+    emulated.servers["matrix"].faults.extend([None] * position + [fault])
+    assert pulse_or_doubt(emulated, chip, program) is None
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("fault", LINK, ids=lambda fault: fault.name)
+def test_runs_of_both_signs_on_one_cell(pulser, emulated, chip, twin, fault):
+    emulated.servers[pulser].faults.extend([None, fault])
+    assert pulse_or_doubt(emulated, chip, alternating()) is None
+    twin.pulse(alternating())
+    assert np.array_equal(emulated.cells.conductance, twin.conductance)
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_several_faults_in_a_row(pulser, emulated, chip, program):
+    faults = [None, Fault.HANG_UP, Fault.DROP, Fault.GARBLE]
+    emulated.servers[pulser].faults.extend(faults)
+    assert pulse_or_doubt(emulated, chip, program) is None
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("fault", POWER, ids=lambda fault: fault.name)
+def test_power_lost_at_the_source(pulser, emulated, chip, program, fault, position):
+    """Before the program it is made good; in a train nobody can tell."""
+    emulated.servers[pulser].faults.extend([None] * position + [Strike(fault, pulses=2)])
+    doubt = pulse_or_doubt(emulated, chip, program)
+    if position:
+        assert doubt is not None
+        assert doubt.applied is None
+        assert "lost its power" in str(doubt)
+    elif fault is not Fault.POWER_MIDWAY:  # which waits for the first train
+        assert doubt is None
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2, 3])
+@pytest.mark.parametrize("fault", [Fault.POWER_BEFORE, Fault.POWER_AFTER], ids=lambda f: f.name)
+def test_power_lost_at_the_matrix(pulser, emulated, chip, program, fault, position):
+    """Relays that open between a train and the next look at them leave a doubt."""
+    emulated.servers["matrix"].faults.extend([None] * position + [fault])
+    doubt = pulse_or_doubt(emulated, chip, program)
+    assert (doubt is None) == (position == 0)
+    if doubt:
+        assert doubt.applied is None
+        assert "opened by themselves" in str(doubt)
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("name", ["source", "matrix"])
+@pytest.mark.parametrize("position", [0, 2])
+def test_an_instrument_that_hangs(pulser, emulated, chip, program, name, position):
+    server = emulated.servers[pulser if name == "source" else "matrix"]
+    server.faults.extend([None] * position + [Fault.HUNG])
+    with pytest.raises(InstrumentError):
+        chip.pulse(program)
+    server.power_cycle()
+    chip.make_safe()
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("pulses", [1, 3])
+def test_hardware_that_stops_half_way(pulser, emulated, chip, program, pulses):
+    emulated.servers[pulser].faults.extend([None, Strike(Fault.HARDWARE, pulses=pulses)])
+    doubt = pulse_or_doubt(emulated, chip, program)
+    assert doubt is not None
+    assert "-310" in str(doubt)
+    assert emulated.pulses_applied == pulses
+    assert doubt.applied == (pulses if pulser == "smu" else None)  # a generator does not count
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize("name", ["source", "matrix"])
+@pytest.mark.parametrize("position", [1, 2])
+def test_an_error_that_nothing_explains(pulser, emulated, chip, program, name, position):
+    server = emulated.servers[pulser if name == "source" else "matrix"]
+    server.faults.extend([None] * position + [Fault.ERROR])
+    doubt = pulse_or_doubt(emulated, chip, program)
+    assert doubt is not None
+    assert "-310" in str(doubt)
+    usable_and_safe(emulated, chip, pulser)
+
+
+@pytest.mark.parametrize(
+    "fault", [*LINK, Fault.POWER_BEFORE, Fault.POWER_AFTER], ids=lambda f: f.name
+)
+@pytest.mark.parametrize(("pulser", "name"), [("smu", "smu"), ("generator", "matrix")])
+def test_reads_are_right_whatever_happens_to_them(emulated, chip, name, fault):
+    emulated.servers[name].faults.extend([None] * 3 + [fault])
+    np.testing.assert_allclose(chip.read(), emulated.cells.conductance, rtol=0.05)
+    assert not emulated.servers[name].faults
+    assert emulated.pulses_applied == 0
+    assert not emulated.outputs_on
+
+
+def test_power_lost_between_operations_is_made_good(pulser, emulated, chip, program):
+    chip.read()
+    for server in emulated.servers.values():
+        server.power_cycle()
+    assert pulse_or_doubt(emulated, chip, program) is None
+    for server in emulated.servers.values():
+        server.power_cycle()
+    np.testing.assert_allclose(chip.read(), emulated.cells.conductance, rtol=0.05)
+
+
+def test_a_message_that_was_cut_around_its_trigger(pulser, emulated, chip, program):
+    """Some parsers carry out what they have of a message: the first mark is there, the train not.
+
+    The SMU's trace says that nothing was played; a generator cannot say.
+    """
+    source = getattr(emulated.rig, pulser)
+    carry_out, cut = source.message, []
+
+    def message(data: bytes) -> bytes:
+        if b"*ESE?" in data and (b":INIT" in data or b"*TRG" in data) and not cut:
+            cut.append(data)
+            whole = data.decode().split(";")
+            at = next(i for i, c in enumerate(whole) if c.startswith((":INIT", "*TRG")))
+            carry_out(";".join(whole[:at]).encode())
+            return b""
+        return carry_out(data)
+
+    source.message = message
+    doubt = pulse_or_doubt(emulated, chip, program)
+    assert cut
+    assert (doubt is None) == (pulser == "smu")
+    assert emulated.pulses_applied == (program.total_pulses if pulser == "smu" else 0)
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_somebody_else_at_the_instrument_is_noticed(pulser, emulated, chip, program):
+    source = getattr(emulated.rig, pulser)
+    chip.pulse(program)
+    source.message(b"*ESE 0")
+    assert pulse_or_doubt(emulated, chip, program) is None  # noticed before the first train
+    assert source.event_enable not in (0, PREPARED)
+
+
+def test_ctrl_c_in_a_train_leaves_the_next_program_right(
+    pulser, emulated, chip, program, monkeypatch
+):
+    transport = chip.pulser.transport
+    line = type(transport)._line
+    seen = []
+
+    def interrupted(self, wait):
+        reply = line(self, wait)
+        seen.append(reply)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return reply
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(transport), "_line", interrupted)
+        patch.setattr(chip, "_off_quietly", lambda: None)  # the worst case
+        with pytest.raises(KeyboardInterrupt):
+            chip.pulse(program)
+    before = emulated.pulses_applied
+    assert chip.pulse(program).pulses_applied == emulated.pulses_applied - before
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_a_stuck_output_in_a_program_is_said(pulser, emulated, chip, program):
+    emulated.servers[pulser].faults.extend([None, Fault.STUCK_OUTPUT])
+    with pytest.raises(InDoubtError, match="stays on after it was switched off") as caught:
+        chip.pulse(program)
+    assert caught.value.applied == emulated.pulses_applied == program.total_pulses
+    emulated.servers[pulser].power_cycle()
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_a_bench_that_is_gone_is_said(emulated, chip, program, pulser, caplog, monkeypatch):
+    monkeypatch.setattr("ohmloop.drivers.links.visa._PAUSES", (0.0, 0.01))
+    for server in emulated.servers.values():
+        server.close()
+    with pytest.raises(InstrumentError):
+        chip.pulse(program)
+    with pytest.raises(InstrumentError):
+        chip.read()
+    chip.close()
+    assert "could not be made safe" in caplog.text
