@@ -20,12 +20,18 @@ class FlexRig:
 
     Args:
         chip: the chip and its bench file.
+        others: none.
 
     Raises:
-        ConfigError: the pulses are a WGFMU's, which speaks through a library, not over a wire.
+        ConfigError: the pulses are a WGFMU's, which speaks through a library, not over a wire; or
+            several crossbars share an instrument.
     """
 
-    def __init__(self, chip: Chip) -> None:
+    def __init__(self, chip: Chip, *others: Chip) -> None:
+        for other in others:
+            key = f"crossbars.{other.crossbar}.wiring"
+            problem = f"shares an instrument with {chip.crossbar!r}, which is not emulated"
+            raise ConfigError(chip.bench.path, key, problem)
         wiring = wiring_of(chip.bench, chip.crossbar)
         if wiring.pulses == "wgfmu":
             key = f"crossbars.{chip.crossbar}.wiring.pulses"
