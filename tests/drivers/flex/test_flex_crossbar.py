@@ -88,6 +88,17 @@ def test_own_conditions_of_a_program_reach_the_chip_and_do_not_stay(emulated, ch
     assert emulated.chips["array"].witness.voltage == 1.8
 
 
+def test_long_and_short_pulses_follow_each_other(emulated, chip, twin):
+    c = chip.conditions
+    ones = np.ones((4, 6), int)
+    for scale in (5e-4, 10, 1, 0.01, 5):
+        width = round(c.up.width * scale, 9)
+        own = PulseConditions(PulseShape(1.5, width), PulseShape(-1.5, width), rest=width)
+        chip.pulse(CellPulses(ones, conditions=own))
+        twin.pulse(CellPulses(ones, conditions=own))
+    np.testing.assert_allclose(emulated.cells.conductance, twin.conductance, rtol=1e-9)
+
+
 @BOTH
 def test_a_cell_costs_a_handful_of_messages(emulated, chip):
     chip.read()

@@ -31,6 +31,7 @@ from .flex_part import FlexPart
 from .flex_replies import read_error, read_integer, read_run_mode
 from .trains import TrainTags
 
+_PERIOD_AT_FIRST = 1e-6  # of an SPGU after a reset, s
 _LONGEST_PAUSE = 90.0  # PA takes less than 100 s
 _MARGIN = 1e-3  # a train's end is waited for a little longer, s
 _POLL = 0.05  # between looks at a long train, s
@@ -63,6 +64,7 @@ class SpguTrains(FlexPart):
         self._conditions, self._largest = conditions, largest
         self._tags = TrainTags(analyser)
         self._armed: tuple[PulseShape, int] | None = None
+        self._period = _PERIOD_AT_FIRST
 
     def refusal(self, conditions: PulseConditions) -> str:
         """Why such pulses cannot be played; empty where they can."""
@@ -98,6 +100,7 @@ class SpguTrains(FlexPart):
         self.analyser.obey(*self._tags.clear())
 
     def _settings(self) -> list[str]:
+        self._period = _PERIOD_AT_FIRST
         return [
             command("SIM", 0),
             command("SPRM", 1, 1),  # never free run: not even by mistake
@@ -130,15 +133,20 @@ class SpguTrains(FlexPart):
             return
         self._armed = None
         period = shape.width + self._conditions.rest
-        self.analyser.obey(
-            *self._switch_on(),
+        times = [
             spgu_period(round(period, 8)),
             spgu_timing(self.channel, shape.width, self._edge),
+        ]
+        if period < self._period:  # at no time may a width be beyond its period
+            times.reverse()
+        self.analyser.obey(
+            *self._switch_on(),
+            *times,
             spgu_voltage(self.channel, shape.amplitude),
             spgu_count(count),
             command("SPUPD", self.channel),
         )
-        self._on, self._armed = True, (shape, count)
+        self._on, self._armed, self._period = True, (shape, count), period
 
     def _ending(self, count: int, left: float, error: tuple[int, str]) -> Outcome:
         """How a started train ended.

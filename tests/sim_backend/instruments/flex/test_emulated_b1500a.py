@@ -92,6 +92,8 @@ def test_compliance_and_overflow_show_in_the_status_letter(bench):
         ("XE", 120),
         ("SPRM 1,0", 120),
         ("SPPER 11", 120),
+        ("SPPER 5E-8", 120),  # the width is 100 ns
+        ("SPT 501,1,0,1E-5,2E-8", 120),  # the period is 1 us
         ("SPV 501,1,0,41", 120),
         ("SER 501,2E6", 120),
         ("SPT 1,1,0,1E-4,2E-8", 121),

@@ -360,7 +360,8 @@ class EmulatedB1500A(FlexDevice):
 
     def _set_period(self, seconds: float) -> None:
         assert self.spgu
-        self.spgu.period = between(seconds, 20e-9, 10)
+        widths = [c.wanted.width for c in self.spgu.channels.values()]
+        self.spgu.period = between(seconds, max(20e-9, *widths), 10)
 
     def _set_levels_mode(self, number: float, mode: float) -> None:
         self._pulser(number).set(mode=whole(between(mode, 0, 1)))
@@ -372,8 +373,9 @@ class EmulatedB1500A(FlexDevice):
         for edge in edges:
             between(edge, 8e-9, 0.4)
         channel = self._pulser(number)
-        values = {"delay": delay, "width": between(width, 10e-9, 10)}
-        channel.set(**values, leading=edges[0], trailing=edges[-1])
+        assert self.spgu
+        between(width, 10e-9, self.spgu.period)
+        channel.set(delay=delay, width=width, leading=edges[0], trailing=edges[-1])
 
     def _pulse_timing(self, number: float, source: float) -> str:
         between(source, 1, 1)
