@@ -78,16 +78,47 @@ def test_own_conditions_of_a_program_reach_the_chip_and_do_not_stay(pulser, emul
     assert witness.width == pytest.approx(2 * width)
 
 
-def test_messages(pulser, emulated, chip):
+def test_own_conditions_decide_which_runs_share_a_train(pulser, emulated, chip, twin):
+    """Up and down of different widths, after a program in which they were equal, and back."""
+    c = chip.conditions
+    uneven = PulseConditions(c.up, PulseShape(-1.4, 3 * c.down.width), c.rest)
+    trains = coincidence_program(2)
+    odd = CoincidencePulses(
+        *(trains.row_trains, trains.column_trains, trains.row_signs, trains.column_signs),
+        *(trains.length,),
+        conditions=uneven,
+    )
+    for program in (trains, odd, trains):
+        assert chip.pulse(program).pulses_applied == program.total_pulses
+        twin.pulse(program)
+    np.testing.assert_allclose(emulated.cells.conductance, twin.conductance, rtol=1e-12)
+    assert emulated.chips["array"].witness.width == pytest.approx(3 * c.down.width)
+
+
+def test_a_slower_generator_refuses_what_it_cannot_sample(write_scpi_bench):
+    path = write_scpi_bench(
+        "generator",
+        ("{seed: 5}", "{seed: 5, models: {generator: 33522B}}"),
+        ("rest: 2 us", "rest: 2.001 us"),
+    )
+    with (
+        EmulatedBench(load_bench(path), any_port=True) as emulated,
+        pytest.raises(ConfigError, match="samples a second"),
+    ):
+        open_on_bench(emulated.bench)
+    assert not emulated.outputs_on
+
+
+def test_messages(emulated, chip):
     program, trains = cell_program(0), coincidence_program(0)
-    cells, runs = program.runs.cells_touched, trains.runs.counts.size
+    cells = program.runs.cells_touched
+    assert trains.runs.counts.size > 24  # all runs of a cell go in one message
     before = chip.messages
     chip.pulse(program)
     assert chip.messages - before <= 2 * cells + 4
     before = chip.messages
     chip.pulse(trains)
-    visits = 24 if pulser == "generator" else runs  # a generator plays all runs of a cell at once
-    assert chip.messages - before <= 24 + visits + 3
+    assert chip.messages - before <= 2 * 24 + 3
     before = chip.messages
     chip.read()
     assert chip.messages - before <= 2 * 24 + 4 + 3
@@ -172,6 +203,30 @@ def test_compliance_is_counted(write_scpi_bench):
         with open_on_bench(emulated.bench) as crossbar:
             receipt = crossbar.pulse(CellPulses(np.ones((4, 6), int)))
         assert receipt.clipped == emulated.rig.fixture.compliance_pulses > 0
+
+
+def test_compliance_is_counted_run_by_run_in_a_train_of_both_signs(write_scpi_bench):
+    path = write_scpi_bench("smu", ("current: 1 mA", "current: 20 uA"))
+    clipped = []
+    for mixing in (True, False):
+        with (
+            EmulatedBench(load_bench(path), any_port=True) as emulated,
+            open_on_bench(emulated.bench) as crossbar,
+        ):
+            if not mixing:
+                crossbar.pulser.mixes = lambda counts: False
+            clipped.append(crossbar.pulse(coincidence_program(0)).clipped)
+    assert clipped[0] == clipped[1] > 0
+
+
+def test_runs_of_different_widths_are_played_one_by_one(write_scpi_bench):
+    other = ("amplitude: -1.5 V, width: 100 us", "amplitude: -1.5 V, width: 150 us")
+    with EmulatedBench(load_bench(write_scpi_bench("smu", other)), any_port=True) as emulated:
+        with open_on_bench(emulated.bench) as crossbar:
+            assert not crossbar.pulser.mixes([1, -1])
+            program = coincidence_program(0)
+            assert crossbar.pulse(program).pulses_applied == emulated.pulses_applied
+        assert emulated.chips["array"].witness.width == 150e-6
 
 
 def test_a_pulse_that_trips_is_counted(write_scpi_bench):

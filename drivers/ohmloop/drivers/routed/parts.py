@@ -128,7 +128,7 @@ class Pulser(Part, Protocol):
         """
 
     def mixes(self, counts: Sequence[int]) -> bool:
-        """Whether a train of several runs, up and down, can be played in one go."""
+        """Whether several runs, up and down, can be played in one go, as it is prepared now."""
 
     def play(self, counts: Sequence[int]) -> Outcome:
         """Play runs of pulses, up where positive, one after the other; once.

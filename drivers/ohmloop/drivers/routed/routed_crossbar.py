@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
 from ohmloop.drivers.characteristics import Characteristics
-from ohmloop.drivers.conditions import PulseConditions
 from ohmloop.drivers.crossbar import Crossbar, log
 from ohmloop.drivers.errors import (
+    ConfigError,
     InDoubtError,
     InstrumentError,
     LinkError,
@@ -44,6 +44,10 @@ class RoutedCrossbar(Crossbar):
         pulser: pulses them; may be the meter itself.
         pulser_route: crosspoints that connect it.
         characteristics: what a calibration says of the cells.
+
+    Raises:
+        ConfigError: the pulser cannot play the bench's pulses.
+        InstrumentError: an instrument does not answer, or refuses its settings.
     """
 
     def __init__(
@@ -69,7 +73,8 @@ class RoutedCrossbar(Crossbar):
         )
         self.matrix, self.meter, self.pulser = matrix, meter, pulser
         self._meter_route, self._pulser_route = meter_route, pulser_route
-        self._active: PulseConditions = self.conditions
+        if problem := pulser.refusal(self.conditions):
+            raise ConfigError(bench.path, "pulses", problem)
         meter.prepare_meter(self.reading)
         pulser.prepare_pulser(self.conditions)
         matrix.open_all()
@@ -131,13 +136,12 @@ class RoutedCrossbar(Crossbar):
         conditions = program.conditions or self.conditions
         if problem := self.pulser.refusal(conditions):
             raise ProgramError(f"{self.name}: {problem}")
-        visits = list(self._visits(program))
-        if not visits:
+        if not program.total_pulses:
             return 0, 0
         self.pulser.prepare_pulser(conditions)
         progress = _Progress(self, sequence, program.total_pulses)
         try:
-            for cell, trains in visits:
+            for cell, trains in self._visits(program):
                 progress.visit(cell, trains)
             progress.end()
         except BaseException:
@@ -153,12 +157,14 @@ class RoutedCrossbar(Crossbar):
             log.error("%s: %s", self.name, error)
 
     def _visits(self, program: PulseProgram) -> Iterator[tuple[int, list[list[int]]]]:
-        """Cells in snake order, each with the trains to play while it is selected."""
+        """Cells in snake order, each with the trains to play while it is selected.
+
+        Which runs share a train is asked of the pulser, prepared for this program's conditions.
+        """
         cells, counts = snake(program.runs, self.shape[1])
         bounds = np.flatnonzero(np.diff(cells)) + 1
         for mine, runs in zip(np.split(cells, bounds), np.split(counts, bounds), strict=True):
-            if mine.size:
-                yield int(mine[0]), self._trains(runs.tolist())
+            yield int(mine[0]), self._trains(runs.tolist())
 
     def _trains(self, runs: list[int]) -> list[list[int]]:
         if len(runs) > 1 and self.pulser.mixes(runs):

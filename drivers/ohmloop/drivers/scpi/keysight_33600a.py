@@ -80,10 +80,14 @@ class Keysight33600A(MarkedSource):
 
     def prepare_pulser(self, conditions: PulseConditions) -> None:
         """Waveforms, levels, clamps and burst, without a trigger; the output stays off."""
-        c = self.options.channel
         self._waves = pulse_waves(conditions, self._fastest)
+        if self.enter(("pulser", conditions), self._settings):
+            self._pair_loaded = True
+
+    def _settings(self) -> list[str]:
+        c = self.options.channel
         most, scale = min(self.limits.voltage, _LARGEST), self._waves.scale
-        settings = [
+        return [
             "*PSC 1",  # else the marks would outlive the power
             *(f":OUTP{c}:LOAD INF", f":SOUR{c}:BURS:STAT OFF", f":SOUR{c}:VOLT:LIM:STAT OFF"),
             *self._pair(),
@@ -96,8 +100,6 @@ class Keysight33600A(MarkedSource):
             *(f":SOUR{c}:BURS:MODE TRIG", f":SOUR{c}:BURS:NCYC 1", f":TRIG{c}:SOUR BUS"),
             f":SOUR{c}:BURS:STAT ON",
         ]
-        if self.enter(("pulser", conditions), settings):
-            self._pair_loaded = True
 
     def mixes(self, counts: Sequence[int]) -> bool:
         """Whether a train of up and down pulses fits one waveform that is quickly sent."""

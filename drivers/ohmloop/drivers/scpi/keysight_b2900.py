@@ -1,8 +1,9 @@
 """Keysight (Agilent) B2900A source/measure units: list sweeps of pulses, spot measurements.
 
 A train of N equal pulses is a list sweep of one value with trigger count N, timed by the
-instrument's own timer. The current is measured once in every pulse into the trace buffer; the
-number of readings there is the instrument's own count of the pulses applied.
+instrument's own timer; up and down pulses of one width are a list of their amplitudes. The current
+is measured once in every pulse into the trace buffer; the number of readings there is the
+instrument's own count of the pulses applied.
 
 Commands: B2900 SCPI command reference B2910-90030, chapter 4 (FORMat, OUTPut, SENSe, SOURce,
 TRACe, TRIGger). Limits: B2901A/B2902A data sheet (pulse width 50 us at least in steps of 1 us,
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from math import inf
 from typing import Literal
 
 import numpy as np
 
-from ohmloop.drivers.conditions import PulseConditions, ReadCondition
+from ohmloop.drivers.conditions import PulseConditions, PulseShape, ReadCondition
 from ohmloop.drivers.errors import InstrumentError, LinkError
 from ohmloop.drivers.instrument import Setting
 from ohmloop.drivers.routed import Evidence, Outcome
@@ -38,6 +40,7 @@ LARGEST_CURRENT = 3.0
 _STEP = 1e-6  # of widths, s
 _TIMER = 20e-6  # shortest time from pulse to pulse, s
 _RANGES = (0.2, 2.0, 20.0, 200.0)
+_LONGEST_MIX = 1000  # pulses of a train of several runs; the list takes 2500
 _LINE = 0.02  # longest power-line cycle, s
 _NO_READING = 9e37
 _TAIL = re.compile(r';(\d+);([+-]?\d+),".*"')  # of the reply to a reading
@@ -83,12 +86,17 @@ class KeysightB2900(MarkedSource):
 
     def prepare_meter(self, reading: ReadCondition) -> None:
         """Settings for reading; the output stays off."""
+        self._reading = reading
+        self.enter(("meter", reading), self._meter_settings)
+
+    def _meter_settings(self) -> list[str]:
+        reading = self._reading
         c, fixed = self.options.channel, self.options.current_range
         largest = max(abs(reading.voltage), min(self.limits.read_voltage, _RANGES[-1]))
         measuring = [f":SENS{c}:CURR:RANG:AUTO {number(fixed is None)}"]
         if fixed is not None:
             measuring.append(f":SENS{c}:CURR:RANG {number(fixed)}")
-        settings = [
+        return [
             *self._common(largest),
             ":FORM REAL,64",
             f":SOUR{c}:FUNC:SHAP DC",
@@ -100,8 +108,6 @@ class KeysightB2900(MarkedSource):
             f":TRIG{c}:ACQ:DEL {number(reading.settle)}",
             f":TRAC{c}:FEED:CONT NEV",
         ]
-        self._reading = reading
-        self.enter(("meter", reading), settings)
 
     def measure(self, voltage: float) -> float:
         """Settle, measure, back to 0 V; the current, A.
@@ -168,10 +174,14 @@ class KeysightB2900(MarkedSource):
 
     def prepare_pulser(self, conditions: PulseConditions) -> None:
         """Settings for pulses; both shapes are set once, without a trigger, to see them taken."""
+        self._conditions = conditions
+        self.enter(("pulser", conditions), self._pulser_settings)
+
+    def _pulser_settings(self) -> list[str]:
         c = self.options.channel
-        pulses = (conditions.up, conditions.down)
+        pulses = (self._conditions.up, self._conditions.down)
         shortest = min(pulse.width for pulse in pulses)
-        settings = [
+        return [
             *self._common(max(abs(pulse.amplitude) for pulse in pulses)),
             ":FORM ASC",
             f":SOUR{c}:FUNC:SHAP PULS",
@@ -185,71 +195,78 @@ class KeysightB2900(MarkedSource):
             f":TRIG{c}:ACQ:DEL {number(shortest / 2)}",
             f":TRAC{c}:FEED:CONT NEV",
             f":TRAC{c}:FEED SENS",
+            *self._shape([-1]),
+            *self._shape([1]),
         ]
-        self._conditions = conditions
-        for pulse in (-1, 1):
-            settings += self._shape(pulse)
-        self.enter(("pulser", conditions), settings)
 
-    def mixes(self, counts: Sequence[int]) -> bool:  # noqa: ARG002
-        """Up and down are played one after the other, so that each run's current is looked at."""
-        return False
+    def mixes(self, counts: Sequence[int]) -> bool:
+        """Whether a train of up and down pulses is one list: of one width, and not too long."""
+        up, down = self._conditions.up, self._conditions.down
+        return up.width == down.width and sum(map(abs, counts)) <= _LONGEST_MIX
 
     def play(self, counts: Sequence[int]) -> Outcome:
-        """Play one run, once.
+        """Play a train, once.
 
         Raises:
             LinkError: what became of it is to be asked with ``after_doubt``.
         """
-        c, (count,) = self.options.channel, counts
+        c, size = self.options.channel, sum(map(abs, counts))
         settings = [
-            *(f":TRAC{c}:FEED:CONT NEV", f":TRAC{c}:CLE", f":TRAC{c}:POIN {abs(count)}"),
+            *(f":TRAC{c}:FEED:CONT NEV", f":TRAC{c}:CLE", f":TRAC{c}:POIN {size}"),
             f":TRAC{c}:FEED:CONT NEXT",
-            f":TRAC{c}:STAT:FORM {'MAX' if self._amplitude(count) > 0 else 'MIN'}",
-            *self._shape(count),
-            *(f":TRIG{c}:COUN {abs(count)}", f":OUTP{c} ON"),
+            f":TRAC{c}:STAT:FORM {'MAX' if self._pulse(counts[0]).amplitude > 0 else 'MIN'}",
+            *self._shape(counts),
+            *(f":TRIG{c}:COUN {size}", f":OUTP{c} ON"),
         ]
-        wait, then = self._duration(count), [f":TRAC{c}:POIN:ACT?", *self._extremes()]
-        standing, found, code = self.fire(settings, f":INIT (@{c})", then, 3, wait)
-        return self._judge(standing, found, code, count)
+        then = [f":TRAC{c}:POIN:ACT?", *self._currents(counts)]
+        found = self.fire(settings, f":INIT (@{c})", then, 3, self._duration(counts))
+        return self._judge(*found, counts)
 
     def after_doubt(self, counts: Sequence[int]) -> Outcome:
-        """Come back and ask what became of the run that was played last.
+        """Come back and ask what became of the train that was played last.
 
         Raises:
             LinkError: it does not come back.
         """
-        c, (count,) = self.options.channel, counts
-        counted = [f":TRAC{c}:POIN:ACT?"]
-        standing, found, code = self.ask_after(counted, 1, self._duration(count))
-        if standing is Standing.FIRED and found != ["0"]:  # of no reading there is no extreme
-            found += self.ask(self._extremes(), 2)[0]
-        return self._judge(standing, found, code, count)
+        counted = [f":TRAC{self.options.channel}:POIN:ACT?"]
+        standing, found, code = self.ask_after(counted, 1, self._duration(counts))
+        if standing is Standing.FIRED and found != ["0"]:  # an empty trace answers an error
+            found += self.ask(self._currents(counts), 2)[0]
+        return self._judge(standing, found, code, counts)
 
-    def _extremes(self) -> list[str]:
-        """Queries after a run: the largest current, and whether the limit was reached."""
+    def _currents(self, counts: Sequence[int]) -> list[str]:
+        """Queries after a train: its largest current, or all where runs differ; limit reached?"""
         c = self.options.channel
-        return [f":TRAC{c}:STAT:DATA?", f":SENS{c}:CURR:PROT:TRIP?"]
+        asked = f":TRAC{c}:STAT:DATA?" if len(counts) == 1 else f":TRAC{c}:DATA?"
+        return [asked, f":SENS{c}:CURR:PROT:TRIP?"]
 
-    def _judge(self, standing: Standing, found: list[str], code: int, count: int) -> Outcome:
-        size = abs(count)
+    def _judge(
+        self, standing: Standing, found: list[str], code: int, counts: Sequence[int]
+    ) -> Outcome:
         if standing is Standing.LOST:
             return Outcome(Evidence.UNKNOWN, None, 0, standing.value)
         if standing is Standing.NOT_REACHED:
             return Outcome(Evidence.NOTHING, 0)
         try:
-            applied, extreme, tripped = (float(text) for text in [*found, "0", "0"][:3])
+            applied, currents, tripped = (_floats(text) for text in [*found, "0", "0"][:3])
+            count = int(applied[0])
         except ValueError:
             raise self.garbled(";".join(found)) from None
-        clipped = int(bool(tripped) or _NEARLY * self._limit <= abs(extreme) < _NO_READING)
-        count = int(applied)
+        clipped = max(self._at_limit(counts, currents), int(bool(tripped[0])))
         if standing is Standing.ARMED and not count and not code:
             return Outcome(Evidence.NOTHING, 0)
-        if count != size or code:
+        if count != sum(map(abs, counts)) or code:
             self._role = None
             problem = str(self.reported(code).problem) if code else Evidence.PART.value
             return Outcome(Evidence.PART, count, clipped, problem)
         return Outcome(Evidence.WHOLE, count, clipped)
+
+    def _at_limit(self, counts: Sequence[int], currents: Sequence[float]) -> int:
+        """Runs in which a current was at the limit; one current stands for a train of one run."""
+        least = _NEARLY * self._limit
+        ends = [0, *accumulate(map(abs, counts))]
+        runs = [currents] if len(counts) == 1 else [currents[a:b] for a, b in pairwise(ends)]
+        return sum(any(least <= abs(i) < _NO_READING for i in run) for run in runs)
 
     @property
     def _limit(self) -> float:
@@ -268,22 +285,27 @@ class KeysightB2900(MarkedSource):
             *(":FORM:BORD NORM", ":FORM:ELEM:SENS CURR"),
         ]
 
-    def _amplitude(self, count: int) -> float:
-        return (self._conditions.up if count > 0 else self._conditions.down).amplitude
+    def _pulse(self, count: int) -> PulseShape:
+        return self._conditions.up if count > 0 else self._conditions.down
 
-    def _shape(self, count: int) -> list[str]:
-        """The pulse of a run; the order of width and timer never asks for more than a period."""
-        c, conditions = self.options.channel, self._conditions
-        pulse = conditions.up if count > 0 else conditions.down
+    def _shape(self, counts: Sequence[int]) -> list[str]:
+        """The list, width and timer of a train; a list of one value serves any number of pulses."""
+        c, width = self.options.channel, self._pulse(counts[0]).width
+        sizes = [1] if len(counts) == 1 else map(abs, counts)
+        volts = [number(self._pulse(n).amplitude) for n, k in zip(counts, sizes, strict=True)
+                 for _ in range(k)]  # fmt: skip
         return [
-            f":SOUR{c}:LIST:VOLT {number(pulse.amplitude)}",
-            f":SOUR{c}:PULS:WIDT {number(pulse.width)}",
-            f":TRIG{c}:TIM {number(pulse.width + conditions.rest)}",
+            f":SOUR{c}:LIST:VOLT {','.join(volts)}",
+            f":SOUR{c}:PULS:WIDT {number(width)}",
+            f":TRIG{c}:TIM {number(width + self._conditions.rest)}",
         ]
 
-    def _duration(self, count: int) -> float:
-        pulse = self._conditions.up if count > 0 else self._conditions.down
-        return abs(count) * (pulse.width + self._conditions.rest)
+    def _duration(self, counts: Sequence[int]) -> float:
+        return sum(abs(n) * (self._pulse(n).width + self._conditions.rest) for n in counts)
+
+
+def _floats(text: str) -> list[float]:
+    return [float(value) for value in text.split(",")]
 
 
 def _whole(seconds: float) -> bool:

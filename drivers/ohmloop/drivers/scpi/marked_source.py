@@ -8,7 +8,7 @@ register tells.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ohmloop.drivers.errors import InstrumentError
@@ -26,7 +26,7 @@ class MarkedSource(ScpiInstrument):
         marks: what its register holds.
     """
 
-    limits = Limits()
+    limits = Limits(current=1e-4)  # until it is told
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -37,7 +37,7 @@ class MarkedSource(ScpiInstrument):
         """Commands that stop and switch off, and one query that answers 0 where it is off."""
         raise NotImplementedError
 
-    def enter(self, role: object, settings: Sequence[str]) -> bool:
+    def enter(self, role: object, settings: Callable[[], Sequence[str]]) -> bool:
         """Make settings, unless they are made and the instrument has kept its memory.
 
         Comes back after a lost link; resets an instrument that lost its power.
@@ -51,14 +51,14 @@ class MarkedSource(ScpiInstrument):
         """
         return self.persist(lambda: self._enter(role, settings))
 
-    def _enter(self, role: object, settings: Sequence[str]) -> bool:
+    def _enter(self, role: object, settings: Callable[[], Sequence[str]]) -> bool:
         found, done = map(int, self.batch(["*ESE?", "*OPC?"], 2))
         same = bool(done) and found == self.marks.now != 0
         if same and self._role == role:
             return False
         self._role = None
         reset = [] if same and found else ["*RST", "*CLS"]
-        self.batch([*reset, *self.off()[:-1], *settings, f"*ESE {PREPARED}"])
+        self.batch([*reset, *self.off()[:-1], *settings(), f"*ESE {PREPARED}"])
         self.marks.now, self._role = PREPARED, role
         return True
 

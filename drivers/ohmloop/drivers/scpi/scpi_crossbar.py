@@ -17,7 +17,7 @@ from .keysight_b2200 import KeysightB2200
 from .keysight_b2900 import KeysightB2900
 from .scpi_wiring import check_wiring, wiring_of
 
-I = TypeVar("I", bound=Instrument)  # noqa: E741 - the field's own letters
+Kind = TypeVar("Kind", bound=Instrument)
 
 
 class ScpiKind:
@@ -57,7 +57,7 @@ class ScpiKind:
         return crossbar
 
 
-def _connect(kind: type[I], bench: Bench, name: str, undo: ExitStack) -> I:
+def _connect(kind: type[Kind], bench: Bench, name: str, undo: ExitStack) -> Kind:
     """Connect, and switch off again if what follows fails."""
     instrument = kind.connect(bench, name)
     undo.callback(_quietly_off, instrument)
