@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohmloop.drivers import CellPulses, InDoubtError, InstrumentError, ReportedError
+from ohmloop.drivers import (
+    CellPulses,
+    InDoubtError,
+    InstrumentError,
+    PulseConditions,
+    PulseShape,
+    ReportedError,
+)
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments.faults import Fault, Strike
 
@@ -117,7 +124,9 @@ def test_a_spoiled_read_is_read_again(emulated, chip, fault, at):
 def test_an_output_that_stays_on_is_told(emulated, chip, caplog):
     chip.read()
     emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.STUCK_OUTPUT])
-    chip.pulse(PROGRAM)
+    with pytest.raises(InDoubtError, match=r"channel (1|501) stays on") as caught:
+        chip.pulse(PROGRAM)
+    assert caught.value.applied == emulated.pulses_applied == PROGRAM.total_pulses
     assert emulated.outputs_on
     with pytest.raises(InstrumentError, match=r"channel (1|501) stays on"):
         chip.pulser.make_safe()
@@ -167,6 +176,73 @@ def test_a_train_of_which_the_link_knows_nothing_is_waited_for(emulated, chip):
     long = CellPulses(np.pad(np.array([[1500]]), ((0, 3), (0, 5))))
     emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.HANG_UP])
     assert chip.pulse(long).pulses_applied == emulated.pulses_applied == 1500
+
+
+def test_a_train_of_minutes_is_waited_for_in_a_few_messages(emulated, chip):
+    slow = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=9.0)
+    long = CellPulses(np.pad(np.array([[30]]), ((0, 3), (0, 5))), conditions=slow)
+    before = chip.messages
+    assert chip.pulse(long).pulses_applied == emulated.pulses_applied == 30
+    assert emulated.clock.now > 270
+    assert chip.messages - before < 20
+
+
+def test_an_interrupt_in_a_train_leaves_everything_off_and_usable(emulated, chip, monkeypatch):
+    transport = type(chip.meter.analyser.transport)
+    line, seen = transport._line, []
+
+    def interrupted(self, wait):
+        reply = line(self, wait)
+        seen.append(reply)
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+        return reply
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "_line", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            chip.pulse(PROGRAM)
+    assert not emulated.outputs_on
+    works_again(emulated, chip)
+
+
+def test_the_power_may_fail_between_programs(emulated, chip):
+    chip.pulse(PROGRAM)
+    emulated.servers["analyser"].power_cycle()
+    assert chip.pulse(PROGRAM).pulses_applied == PROGRAM.total_pulses
+    emulated.servers["analyser"].power_cycle()
+    emulated.servers["matrix"].power_cycle()
+    works_again(emulated, chip)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("pulses", ["spgu", "smu"])
+@pytest.mark.parametrize("seed", range(4))
+def test_any_faults_in_any_order(emulated, chip, seed):
+    """Whatever strikes, however often: pulses are applied once, or in doubt with a right count."""
+    rng = np.random.default_rng(seed)
+    kinds = [None, None, *[f for f in Fault if f not in (Fault.HUNG, Fault.STUCK_OUTPUT)]]
+    for _ in range(40):
+        for server in emulated.servers.values():
+            chosen = rng.integers(0, len(kinds), rng.integers(0, 6))
+            server.faults.extend([kinds[k] for k in chosen])
+        counts = np.where(rng.random((4, 6)) < 0.2, rng.integers(-4, 5, (4, 6)), 0)
+        before = emulated.pulses_applied
+        try:
+            receipt = chip.pulse(CellPulses(counts))
+        except InstrumentError as error:
+            applied = getattr(error, "applied", 0)  # others come before a pulse
+            given = emulated.pulses_applied - before
+            assert given <= np.abs(counts).sum()
+            assert applied is None or applied == given
+        else:
+            assert receipt.pulses_applied == emulated.pulses_applied - before
+        for server in emulated.servers.values():
+            server.faults.clear()
+        assert emulated.hot_switches == 0
+    for fixture in emulated.rig.fixtures.values():
+        fixture.after(0, lambda: None)  # no fault is left waiting for a pulse
+    works_again(emulated, chip)
 
 
 def test_leaving_while_everything_is_unplugged_does_not_hang(emulated):

@@ -31,6 +31,7 @@ WGFMU = (
         ([("smu: 1,", "smu: 1, probe: 2,")], "options.probe", "unknown key"),
         ([("spgu: 501", "spgu: 501, load: 5 V")], "options.load", "not a resistance"),
         ([("spgu: 501", "spgu: 501, load: 50 ohm")], "pulses", "3 V where nothing draws"),
+        ([("{voltage: 2 V", "{voltage: 50 V")], "limits.voltage", "up to 40 V"),
         ([("rest: 100 us", "rest: 0 us")], "pulses", "pulses.rest"),
         ([("current: 1 mA", "current: 1 A")], "limits.current", "100 mA"),
         ([*WGFMU, ("rest: 100 us", "rest: 1 ns")], "pulses", "steps of 10 ns"),

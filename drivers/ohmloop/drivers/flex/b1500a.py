@@ -219,15 +219,19 @@ class B1500A(Instrument):
             InstrumentError: a switch says that it is still on, or nobody answers.
         """
         on = self.patiently(self._switch_off)
-        self._drain()
+        self.patiently(self._drain)
         if on:
-            channels = ", ".join(map(str, on))
-            raise InstrumentError(
-                self.name,
-                self.transport.resource,
-                f"the output of channel {channels} stays on after it was switched off; switch the"
-                " instrument off",
-            )
+            raise self.still_on(on)
+
+    def still_on(self, channels: list[int]) -> InstrumentError:
+        """What to raise where output switches do not open."""
+        named = ", ".join(map(str, channels))
+        return InstrumentError(
+            self.name,
+            self.transport.resource,
+            f"the output of channel {named} stays on after it was switched off; switch the"
+            " instrument off",
+        )
 
     def _switch_off(self) -> list[int]:
         self.transport.write("AB")

@@ -17,6 +17,8 @@ LONGEST_LINE = 250
 """Characters a line may have here; the instrument's input buffer holds 256."""
 
 VARIABLES = 99
+HIGHEST = 40.0
+"""Largest voltage here, V; above 42 V the interlock has to be closed."""
 SMU_TRAIN = 1001
 """Most steps of a sweep."""
 SPGU_TRAIN = 1_000_000
@@ -96,7 +98,7 @@ def ask_variable(which: int) -> str:
 
 def force_voltage(channel: int, code: int, volts: float, compliance: float) -> str:
     """``DV``: V, and the current limit in A."""
-    _between("voltage", abs(volts), 0, 40)
+    _between("voltage", abs(volts), 0, HIGHEST)
     _between("compliance", compliance, 1e-12, 0.1)
     return command("DV", channel, code, float(volts), float(compliance))
 
@@ -143,7 +145,7 @@ def smu_refusal(width: float, period: float) -> str:
 
 def smu_train(channel: int, code: int, volts: float, count: int, compliance: float) -> str:
     """``PWV``: a pulsed sweep from ``volts`` to ``volts``: ``count`` equal pulses from 0 V."""
-    _between("voltage", abs(volts), 0, 40)
+    _between("voltage", abs(volts), 0, HIGHEST)
     _between("pulses in a train", count, 1, SMU_TRAIN)
     _between("compliance", compliance, 1e-12, 0.1)
     return command("PWV", channel, 1, code, 0, volts, volts, count, compliance)
@@ -158,7 +160,7 @@ def spgu_timing(channel: int, width: float, edge: float) -> str:
 
 def spgu_voltage(channel: int, volts: float) -> str:
     """``SPV`` of pulse source 1: base 0 V, peak, V."""
-    _between("voltage", abs(volts), 0, 40)
+    _between("voltage", abs(volts), 0, HIGHEST)
     return command("SPV", channel, 1, 0, float(volts))
 
 
@@ -201,7 +203,7 @@ def spgu_refusal(
         )
     if not (_on_grid(width, 1e-8) and _on_grid(period, 1e-8)):
         return f"an SPGU times pulses in steps of 10 ns, not {width:g} s and {period:g} s"
-    if not _on_grid(volts, 1e-3) or abs(volts) > 40:
+    if not _on_grid(volts, 1e-3) or abs(volts) > HIGHEST:
         return f"an SPGU makes up to 40 V in steps of 1 mV, not {volts:g} V"
     if not width >= 10e-9 or not 20e-9 <= period <= 10:
         return f"an SPGU pulses for 10 ns or more, every 20 ns to 10 s, not {width:g}, {period:g} s"

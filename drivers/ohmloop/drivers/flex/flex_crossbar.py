@@ -67,6 +67,8 @@ class FlexKind:
 class FlexCrossbar(RoutedCrossbar):
     """See the module. Opened by ``open_crossbar``."""
 
+    meter: SmuMeter
+
     def _currents(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
@@ -75,16 +77,11 @@ class FlexCrossbar(RoutedCrossbar):
         wrong = np.argwhere(~np.isfinite(current))
         if wrong.size:
             row, column = rows[wrong[0, 0]], columns[wrong[0, 1]]
-            why = (
-                "the SMU did not hold the voltage (compliance); raise limits.current"
-                if np.isnan(current[tuple(wrong[0])])
-                else "the current is beyond the measuring range; raise options.current_range"
-            )
             raise InstrumentError(
                 self.meter.name,
                 self.meter.resource,
                 f"no reading at cell (row {row}, column {column}), {len(wrong)} cells in all:"
-                f" {why}",
+                f" {self.meter.trouble}; look at limits.current and options.current_range",
             )
         return current
 

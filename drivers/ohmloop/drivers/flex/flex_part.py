@@ -48,11 +48,18 @@ class FlexPart:
 
         Raises:
             ReportedError: the instrument had refused something meanwhile.
+            InstrumentError: the switch says that it is still closed.
         """
         self._on = False
         self.analyser.patiently(
-            lambda: self.analyser.obey(command("DZ"), command("CL", self.channel))
+            lambda: self.analyser.obey(*self._stop(), command("CL", self.channel))
         )
+        if self.channel in self.analyser.patiently(lambda: self.analyser.outputs_on):
+            raise self.analyser.still_on([self.channel])
+
+    def _stop(self) -> list[str]:
+        """Commands that bring the output to 0 V."""
+        return [command("DZ")]
 
     def make_safe(self) -> None:
         """The whole instrument off.

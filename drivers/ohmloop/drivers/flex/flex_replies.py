@@ -104,7 +104,7 @@ def read_modules(text: str) -> dict[int, str]:
         GarbledError: not an answer to it.
     """
     modules: dict[int, str] = {}
-    for slot, item in enumerate(text.strip().split(";"), start=1):
+    for slot, item in enumerate(text.strip().rstrip(";").split(";"), start=1):
         model, comma, _ = item.partition(",")
         if not comma or not model:
             raise GarbledError(f"{text[:60]!r} is no answer to UNT?")

@@ -17,7 +17,7 @@ from ohmloop.drivers.validation import Record, validate
 from ohmloop.drivers.wiring import expand_channels
 
 from .b1500a import B1500A, B1500AOptions
-from .flex_commands import CURRENT_RANGES, smu_refusal, spgu_refusal
+from .flex_commands import CURRENT_RANGES, HIGHEST, smu_refusal, spgu_refusal
 
 
 class FlexWiring(Record):
@@ -100,6 +100,10 @@ def check_wiring(bench: Bench, name: str) -> None:
     options = options_of(bench, wiring.analyser)
     if problem := refusal(wiring, options, bench.conditions, bench.limits.voltage):
         raise ConfigError(bench.path, "pulses", problem)
+    for limit in ("voltage", "read_voltage"):
+        if getattr(bench.limits, limit) > HIGHEST:
+            problem = f"the B1500A makes up to {HIGHEST:g} V here: above, its interlock has a say"
+            raise ConfigError(bench.path, f"limits.{limit}", problem)
     largest = CURRENT_RANGES[-1][0]
     if bench.limits.current > largest:
         problem = f"an SMU limits currents of up to {largest * 1e3:g} mA"

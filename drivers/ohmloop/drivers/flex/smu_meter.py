@@ -6,7 +6,7 @@ been refused shows in ``ERRX?`` at the end of a read, which then gives no number
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import nan
 
 from ohmloop.drivers.conditions import ReadCondition
 from ohmloop.drivers.errors import LinkError
@@ -21,7 +21,7 @@ from .flex_commands import (
     voltage_range,
 )
 from .flex_part import FlexPart
-from .flex_replies import CLIPPED, read_data
+from .flex_replies import STATUS, read_data
 
 _LINE = 0.02  # one power-line cycle at 50 Hz, s
 
@@ -42,6 +42,8 @@ class SmuMeter(FlexPart):
         wanted = analyser.options.current_range
         self._range = 0 if wanted is None else -current_range(wanted)
         self._settle = 0.0
+        self.trouble = ""
+        """Why the first reading since ``prepare_meter`` that was none was none."""
 
     def prepare_meter(self, reading: ReadCondition) -> None:
         """Settings for reading; the output stays off. Comes back after a lost link.
@@ -49,15 +51,14 @@ class SmuMeter(FlexPart):
         Raises:
             ReportedError: the instrument refuses one.
         """
-        self._settle = reading.settle
+        self._settle, self.trouble = reading.settle, ""
         self.ready()
 
     def measure(self, voltage: float) -> float:
         """Settle at ``voltage`` (V), measure the current (A), go back to 0 V.
 
         Returns:
-            The current; inf where it is beyond the measuring range, nan where the SMU could not
-            hold the voltage (compliance), oscillated, or was not ready.
+            The current; nan where the status letter says that it is none, ``trouble`` saying why.
 
         Raises:
             LinkError: the link does not come back.
@@ -84,6 +85,7 @@ class SmuMeter(FlexPart):
         if len(data) != 1 or data[0].slot != self.channel or data[0].kind != "I":
             raise LinkError(self.name, self.resource, f"garbled reply to a read: {data}")
         self._on = True
-        if data[0].missing:
-            return inf
-        return nan if data[0].status in CLIPPED or data[0].status != "N" else data[0].value
+        if data[0].status == "N" and not data[0].missing:
+            return data[0].value
+        self.trouble = self.trouble or STATUS[data[0].status]
+        return nan

@@ -7,7 +7,6 @@ SPGU has no current limit: its 50 ohm and what is in series with the cell are al
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
@@ -34,8 +33,8 @@ from .trains import TrainTags
 _PERIOD_AT_FIRST = 1e-6  # of an SPGU after a reset, s
 _LONGEST_PAUSE = 90.0  # PA takes less than 100 s
 _MARGIN = 1e-3  # a train's end is waited for a little longer, s
-_POLL = 0.05  # between looks at a long train, s
-_PATIENCE = 5.0  # for a train that is late, s
+_POLL = 0.05  # between looks at a train that is late, s
+_LATEST = 40  # such looks
 
 
 class SpguTrains(FlexPart):
@@ -157,18 +156,25 @@ class SpguTrains(FlexPart):
         if error[0]:
             self.analyser.transport.write("SPP")
             return Outcome(Evidence.PART, None, 0, self._problems(error))
-        deadline = time.monotonic() + left + _PATIENCE
-        while self.analyser.asked("SPST?", read_integer):
-            if time.monotonic() > deadline:
+        waited, late = left > 0, 0
+        while self._playing(left):
+            left = max(left - _LONGEST_PAUSE, _POLL)
+            late += left == _POLL
+            if late > _LATEST:
                 self.analyser.transport.write("SPP")
                 return Outcome(Evidence.PART, None, 0, "the SPGU does not come to an end")
-            time.sleep(min(_POLL, max(0.0, left)))
-        if left > 0:  # the answer in the line came before the end
+        if waited:  # the error query was answered before the end
             error = self.analyser.asked("ERRX?", read_error)
             if error[0]:
                 return Outcome(Evidence.PART, None, 0, self._problems(error))
         self._tags.ended()
         return Outcome(Evidence.WHOLE, count)
+
+    def _playing(self, after: float) -> bool:
+        """Whether the SPGU plays, asked when some time (s) has passed."""
+        wait = min(after, _LONGEST_PAUSE)
+        text = line(pause(wait), "SPST?") if wait > 0 else "SPST?"
+        return self.analyser.asked(text, read_integer, wait) != 0
 
     def after_doubt(self, counts: Sequence[int]) -> Outcome:
         """Come back, and ask what became of the train; see ``routed.Pulser``.
@@ -191,11 +197,12 @@ class SpguTrains(FlexPart):
         return self._ending(count, busy, self.analyser.asked("ERRX?", read_error))
 
     def idle(self) -> None:
-        """No pulse, output switch open."""
-        self._armed, self._on = None, False
-        self.analyser.patiently(
-            lambda: self.analyser.obey(command("SPP"), command("CL", self.channel))
-        )
+        """No pulse, output switch open; see ``FlexPart``."""
+        self._armed = None
+        super().idle()
+
+    def _stop(self) -> list[str]:
+        return [command("SPP")]
 
     def make_safe(self) -> None:
         """The whole instrument off."""
