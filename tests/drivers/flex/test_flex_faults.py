@@ -32,7 +32,7 @@ QUICK = {Fault.CUT_REQUEST, Fault.GARBLE, Fault.HANG_UP}
 BY_LINK = [("spgu", f, at) for f in sorted(LINK, key=lambda f: f.name) for at in (1, 3, 4)]
 BY_LINK += [("spgu", f, at) for f in sorted(QUICK, key=lambda f: f.name) for at in (0, 2, 5, 6, 7)]
 BY_LINK += [("smu", f, at) for f in sorted(QUICK, key=lambda f: f.name) for at in (2, 3, 4)]
-BY_ITSELF = [("spgu", f, at) for f in OWN for at in (0, 2, 3, 4, 6)]
+BY_ITSELF = [("spgu", f, at) for f in OWN for at in (0, 2, 3, 6)]
 BY_ITSELF += [("smu", f, at) for f in OWN for at in (2, 3, 4)]
 
 
@@ -91,7 +91,7 @@ def test_what_the_instrument_does_is_told(emulated, chip, fault, at):
     works_again(emulated, chip)
 
 
-@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("at", [1])
 @pytest.mark.parametrize(
     "fault", [f for f in Fault if f is not Fault.HUNG], ids=lambda fault: fault.name
 )
@@ -124,11 +124,11 @@ def test_a_spoiled_read_is_read_again(emulated, chip, fault, at):
 def test_an_output_that_stays_on_is_told(emulated, chip, caplog):
     chip.read()
     emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.STUCK_OUTPUT])
-    with pytest.raises(InDoubtError, match=r"channel (1|501) stays on") as caught:
+    with pytest.raises(InDoubtError, match=r"channel (101|501) stays on") as caught:
         chip.pulse(PROGRAM)
     assert caught.value.applied == emulated.pulses_applied == PROGRAM.total_pulses
     assert emulated.outputs_on
-    with pytest.raises(InstrumentError, match=r"channel (1|501) stays on"):
+    with pytest.raises(InstrumentError, match=r"channel (101|501) stays on"):
         chip.pulser.make_safe()
     chip.make_safe()
     assert "stays on" in caplog.text

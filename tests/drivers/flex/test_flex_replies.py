@@ -56,7 +56,7 @@ def test_modules_by_slot():
 
 def test_switches_that_are_on():
     assert read_outputs("CL") == []
-    assert read_outputs("CN1,501") == [1, 501]
+    assert read_outputs("CN1,501,1002") == [101, 501, 1002]
     with pytest.raises(GarbledError):
         read_outputs("CN")
 

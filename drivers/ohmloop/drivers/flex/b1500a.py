@@ -209,7 +209,7 @@ class B1500A(Instrument):
 
     @property
     def outputs_on(self) -> list[int]:
-        """Channels whose output switch is on, asked of the instrument."""
+        """Channels whose output switch is on, asked of the instrument, in the long form."""
         return self.asked("*LRN? 0", read_outputs)
 
     def make_safe(self) -> None:

@@ -6,6 +6,7 @@ from ohmloop.drivers.errors import LinkError, ReportedError
 
 from .b1500a import B1500A
 from .flex_commands import averaging, command
+from .flex_replies import long_form
 
 
 class FlexPart:
@@ -54,8 +55,9 @@ class FlexPart:
         self.analyser.patiently(
             lambda: self.analyser.obey(*self._stop(), command("CL", self.channel))
         )
-        if self.channel in self.analyser.patiently(lambda: self.analyser.outputs_on):
-            raise self.analyser.still_on([self.channel])
+        channel = long_form(self.channel)
+        if channel in self.analyser.patiently(lambda: self.analyser.outputs_on):
+            raise self.analyser.still_on([channel])
 
     def _stop(self) -> list[str]:
         """Commands that bring the output to 0 V."""

@@ -114,7 +114,7 @@ def read_modules(text: str) -> dict[int, str]:
 
 
 def read_outputs(text: str) -> list[int]:
-    """``*LRN? 0``: channels whose output switch is on.
+    """``*LRN? 0``: channels whose output switch is on, in the long form: 1 is 101.
 
     Raises:
         GarbledError: not an answer to it.
@@ -122,7 +122,12 @@ def read_outputs(text: str) -> list[int]:
     match = _OUTPUTS.fullmatch(text.strip().replace(" ", ""))
     if match is None:
         raise GarbledError(f"{text[:60]!r} is no answer to *LRN? 0")
-    return [int(channel) for channel in (match[1] or "").split(",") if channel]
+    return [long_form(int(channel)) for channel in (match[1] or "").split(",") if channel]
+
+
+def long_form(channel: int) -> int:
+    """Slot and 01, where a channel is given by its slot alone."""
+    return channel if channel > 100 else 100 * channel + 1
 
 
 def read_run_mode(text: str) -> tuple[int, float | None]:

@@ -19,11 +19,11 @@ from ohmloop.sim_backend.instruments.fixture import Fixture
 from .flex_device import FlexDevice, FlexError, between, whole
 from .smu import DUMMY, Smu, formatted
 from .spgu import Spgu, SpguChannel
+from .spgu_commands import POLL, SpguCommands
 
 _SLOTS = 10
 _SMUS = ("B1510A", "B1511A", "B1511B", "B1517A")
 _LINE = 1 / 50
-_POLL = 0.02  # virtual time that passes when somebody asks, or nobody speaks, s
 _FORMATS = {1: 12, 2: 12, 5: 12, 11: 13, 12: 13, 15: 13}  # characters a number
 
 
@@ -80,24 +80,8 @@ class EmulatedB1500A(FlexDevice):
         }  # fmt: skip
         self.handlers.update(own)
         if self.spgu is not None:
-            self.handlers.update(self._spgu_commands(self.spgu))
-
-    def _spgu_commands(self, spgu: Spgu) -> dict[str, tuple[Any, int, int]]:
-        return {
-            "SIM": (lambda v: between(v, 0, 0) and None, 1, 1), "SIM?": (lambda: "0", 0, 0),
-            "SPRM": (self._set_run, 1, 2), "SPRM?": (self._run, 0, 0),
-            "SPPER": (self._set_period, 1, 1), "SPPER?": (lambda: f"{spgu.period:.8E}", 0, 0),
-            "SPM": (self._set_levels_mode, 2, 2),
-            "SPM?": (lambda c: str(self._pulser(c).wanted.mode), 1, 1),
-            "SPT": (self._set_pulse_timing, 5, 6), "SPT?": (self._pulse_timing, 2, 2),
-            "SPV": (self._set_levels, 3, 4), "SPV?": (self._levels, 2, 2),
-            "SER": (self._set_load, 2, 2),
-            "SER?": (lambda c: f"{self._pulser(c).wanted.load:.6E}", 1, 1),
-            "ODSW": (lambda c, *_: self._pulser(c) and None, 2, 5),
-            "ODSW?": (lambda c: f"{self._pulser(c) and 0},1", 1, 1),
-            "SPUPD": (self._update, 0, 10), "SRP": (spgu.start, 0, 0), "SPP": (spgu.stop, 0, 0),
-            "SPST?": (self._state, 0, 0),
-        }  # fmt: skip
+            self.handlers.update(SpguCommands(self.spgu, self._pulser).table())
+            self.handlers["SPUPD"] = (self._update, 0, 10)
 
     @property
     def outputs(self) -> list[int]:
@@ -114,7 +98,7 @@ class EmulatedB1500A(FlexDevice):
         """Nobody speaks, and time passes: a train goes on."""
         if self.spgu is not None and self.spgu.active:
             try:
-                self.spgu.advance(_POLL)
+                self.spgu.advance(POLL)
             except PowerLostError:
                 self.power_cycle()
 
@@ -347,65 +331,10 @@ class EmulatedB1500A(FlexDevice):
         between(whole(mode), 0, 1)
         return ";".join(f"{self._modules.get(slot, '0')},0" for slot in range(1, _SLOTS + 1))
 
-    def _set_run(self, mode: float, condition: float = 0.0) -> None:
-        assert self.spgu
-        low, high = {0: (0, 0), 1: (1, 1_000_000), 2: (1e-6, 31_556_926)}.get(int(mode), (1, 0))
-        between(condition, low, high)
-        self.spgu.stop()
-        self.spgu.mode, self.spgu.condition = whole(mode), condition
-
-    def _run(self) -> str:
-        assert self.spgu
-        return f"{self.spgu.mode},{self.spgu.condition:g}" if self.spgu.mode else "0"
-
-    def _set_period(self, seconds: float) -> None:
-        assert self.spgu
-        widths = [c.wanted.width for c in self.spgu.channels.values()]
-        self.spgu.period = between(seconds, max(20e-9, *widths), 10)
-
-    def _set_levels_mode(self, number: float, mode: float) -> None:
-        self._pulser(number).set(mode=whole(between(mode, 0, 1)))
-
-    def _set_pulse_timing(
-        self, number: float, source: float, delay: float, width: float, *edges: float
-    ) -> None:
-        between(source, 1, 1)
-        for edge in edges:
-            between(edge, 8e-9, 0.4)
-        channel = self._pulser(number)
-        assert self.spgu
-        between(width, 10e-9, self.spgu.period)
-        channel.set(delay=delay, width=width, leading=edges[0], trailing=edges[-1])
-
-    def _pulse_timing(self, number: float, source: float) -> str:
-        between(source, 1, 1)
-        w = self._pulser(number).wanted
-        return ",".join(f"{v:.8E}" for v in (w.delay, w.width, w.leading, w.trailing))
-
-    def _set_levels(
-        self, number: float, source: float, base: float, peak: float | None = None
-    ) -> None:
-        between(source, 0, 1)
-        peak = base if peak is None else peak
-        self._pulser(number).set(base=between(base, -40, 40), peak=between(peak, -40, 40))
-
-    def _levels(self, number: float, source: float) -> str:
-        between(source, 0, 1)
-        w = self._pulser(number).wanted
-        return f"{w.base:.6E},{w.peak:.6E}"
-
-    def _set_load(self, number: float, ohm: float) -> None:
-        self._pulser(number).set(load=between(ohm, 0.1, 1e6))
-
     def _update(self, *numbers: float) -> None:
         for channel in self._named(numbers):
             if isinstance(channel, SpguChannel):
                 channel.update()
-
-    def _state(self) -> str:
-        assert self.spgu
-        self.spgu.advance(_POLL)
-        return str(int(self.spgu.active))
 
 
 def _lose_power() -> None:
