@@ -215,6 +215,31 @@ def test_the_power_may_fail_between_programs(emulated, chip):
     works_again(emulated, chip)
 
 
+@pytest.mark.parametrize("pulses", ["spgu", "smu"])
+@pytest.mark.parametrize("fault", [Fault.POWER_BEFORE, Fault.POWER_MIDWAY, Fault.POWER_AFTER])
+@pytest.mark.parametrize("at", [3, 4, 5])
+def test_it_would_not_matter_if_variables_outlived_the_power(emulated, chip, fault, at):
+    """That they do not is what the manual leaves open."""
+    device = emulated.rig.analyser
+    power_on = device._power_on
+
+    def keep() -> None:
+        kept = device._variables
+        power_on()
+        device._variables = kept
+
+    device._power_on = keep
+    pulse_through(emulated, chip, "analyser", fault, at)
+    works_again(emulated, chip)
+
+
+def test_a_load_that_is_not_taken_is_refused(emulated):
+    emulated.rig.analyser.handlers["SER"] = (lambda *_: None, 2, 2)
+    with pytest.raises(InstrumentError, match="takes its load for 50 ohm"):
+        open_on_bench(emulated.bench)
+    assert not emulated.outputs_on
+
+
 @pytest.mark.campaign
 @pytest.mark.parametrize("pulses", ["spgu", "smu"])
 @pytest.mark.parametrize("seed", range(4))

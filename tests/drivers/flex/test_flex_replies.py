@@ -8,6 +8,7 @@ from ohmloop.drivers.flex.flex_replies import (
     read_error,
     read_integer,
     read_modules,
+    read_number,
     read_outputs,
     read_run_mode,
 )
@@ -64,7 +65,12 @@ def test_switches_that_are_on():
 def test_numbers_and_modes():
     assert read_integer(" +12 ") == 12
     assert read_run_mode("1,9") == (1, 9.0)
+    assert read_number("+1.000000E+06") == 1e6
     assert read_run_mode("0") == (0, None)
-    for bad in (lambda: read_integer("1.5"), lambda: read_run_mode("x")):
+    for bad in (
+        lambda: read_integer("1.5"),
+        lambda: read_run_mode("x"),
+        lambda: read_number("1\x15"),
+    ):
         with pytest.raises(GarbledError):
             bad()

@@ -1,7 +1,8 @@
 """Keysight B1500A semiconductor device analyzer: one SMU, and one SPGU channel where there is one.
 
 What was started last is remembered by the instrument itself, in variables of its program memory
-(``VAR``), which go back to 0 with the power. ``*CLS`` is unknown to it and never sent; errors are
+(``VAR``). They go back to 0 with the power; where they did not, nothing would be played twice, nor
+with lost settings. ``*CLS`` is unknown to it and never sent; errors are
 read one by one with ``ERRX?``, by their code.
 
 Commands and replies: ``flex_commands`` and ``flex_replies``.
@@ -21,8 +22,15 @@ from ohmloop.drivers.instrument import Instrument
 from ohmloop.drivers.units import Amperes, Seconds, to_si
 from ohmloop.drivers.validation import Record
 
-from .flex_commands import LONGEST_LINE, ask_variable, line, set_variable
-from .flex_replies import GarbledError, read_error, read_integer, read_modules, read_outputs
+from .flex_commands import LONGEST_LINE, ask_variable, command, line, set_variable
+from .flex_replies import (
+    GarbledError,
+    read_error,
+    read_integer,
+    read_modules,
+    read_outputs,
+    read_run_mode,
+)
 
 BEGUN, CARRIED_OUT, MEMORY, SCRATCH = 1, 2, 3, 99
 """Variables: set just before and just after the start of a train; a mark of the settings."""
@@ -30,6 +38,8 @@ BEGUN, CARRIED_OUT, MEMORY, SCRATCH = 1, 2, 3, 99
 SMU_MODELS = ("B1510A", "B1511A", "B1511B", "B1517A")
 SPGU_MODELS = ("B1525A",)
 _LARGEST_MARK = 32_000
+COUNT_MODE = 1
+"""Of ``SPRM``; 0 is free run."""
 _DRAIN_AT_MOST = 40
 _ATTEMPTS = 4
 
@@ -200,12 +210,19 @@ class B1500A(Instrument):
         self.transport.write("*RST")
         self._drain()
         mark = 1 + randbelow(_LARGEST_MARK)
+        if self.options.spgu is not None:
+            commands = (command("SPRM", COUNT_MODE, 1), *commands)
         self.obey("FMT 11,0", "CM 0", *commands, set_variable(MEMORY, mark))
         self.mark = mark
 
     def remembers(self) -> bool:
-        """Whether the settings are still those of ``configure``."""
-        return self.mark > 0 and self.variable(MEMORY) == self.mark
+        """Whether the settings are still those of ``configure``.
+
+        An SPGU in free run, as it is at power-on, has lost them, whatever the variables say.
+        """
+        if not self.mark or self.variable(MEMORY) != self.mark:
+            return False
+        return self.options.spgu is None or self.asked("SPRM?", read_run_mode)[0] == COUNT_MODE
 
     @property
     def outputs_on(self) -> list[int]:
@@ -250,8 +267,8 @@ def _packed(commands: tuple[str, ...]) -> list[str]:
     """Lines that hold the commands, each ending in a question for errors."""
     room = LONGEST_LINE - len(";ERRX?")
     lines = [""]
-    for command in commands:
-        if lines[-1] and len(lines[-1]) + 1 + len(command) > room:
+    for one in commands:
+        if lines[-1] and len(lines[-1]) + 1 + len(one) > room:
             lines.append("")
-        lines[-1] += f";{command}" if lines[-1] else command
+        lines[-1] += f";{one}" if lines[-1] else one
     return [f"{text};ERRX?" if text else "ERRX?" for text in lines]

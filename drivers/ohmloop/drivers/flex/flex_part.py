@@ -92,11 +92,15 @@ class FlexPart:
         if self._mark != analyser.mark:
             self._on = False
             analyser.obey(*self._settings())
+            self._verify()
             self._mark = analyser.mark
 
     def _settings(self) -> list[str]:
         """Commands that this part needs once."""
         return []
+
+    def _verify(self) -> None:
+        """Ask for settings on which much depends."""
 
     def _switch_on(self) -> list[str]:
         """The output switch, where it is open; it closes at 0 V."""

@@ -97,6 +97,17 @@ def read_integer(text: str) -> int:
     return int(text)
 
 
+def read_number(text: str) -> float:
+    """A number.
+
+    Raises:
+        GarbledError: not one.
+    """
+    if not re.fullmatch(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*", text):
+        raise GarbledError(f"{text[:60]!r} is no number")
+    return float(text)
+
+
 def read_modules(text: str) -> dict[int, str]:
     """``UNT?``: model by slot, empty slots left out.
 

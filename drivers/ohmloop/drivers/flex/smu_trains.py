@@ -77,7 +77,7 @@ class SmuTrains(SmuMeter):
         self.analyser.patiently(self._prepare)
 
     def _prepare(self) -> None:
-        self._armed = None
+        self._armed, self._on = None, False
         self._ready()
         self.analyser.obey(*self._tags.clear())
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
-from ohmloop.drivers.errors import ReportedError
+from ohmloop.drivers.errors import InstrumentError, ReportedError
 from ohmloop.drivers.routed import Evidence, Outcome
 
-from .b1500a import B1500A
+from .b1500a import B1500A, COUNT_MODE
 from .flex_commands import (
     SPGU_TRAIN,
     command,
@@ -27,7 +27,7 @@ from .flex_commands import (
     spgu_voltage,
 )
 from .flex_part import FlexPart
-from .flex_replies import read_error, read_integer, read_run_mode
+from .flex_replies import read_error, read_integer, read_number, read_run_mode
 from .trains import TrainTags
 
 _PERIOD_AT_FIRST = 1e-6  # of an SPGU after a reset, s
@@ -94,7 +94,7 @@ class SpguTrains(FlexPart):
         self.analyser.patiently(self._prepare)
 
     def _prepare(self) -> None:
-        self._armed = None
+        self._armed, self._on = None, False
         self._ready()
         self.analyser.obey(*self._tags.clear())
 
@@ -102,10 +102,24 @@ class SpguTrains(FlexPart):
         self._period = _PERIOD_AT_FIRST
         return [
             command("SIM", 0),
-            command("SPRM", 1, 1),  # never free run: not even by mistake
             command("SPM", self.channel, 1),
             spgu_load(self.channel, self._load),
         ]
+
+    def _verify(self) -> None:
+        """The load has to be what it was set to: taken for 50 ohm, cells would get twice as much.
+
+        Raises:
+            InstrumentError: it is not.
+        """
+        load = self.analyser.asked(f"SER? {self.channel}", read_number)
+        if abs(load - self._load) > 1e-3 * self._load:
+            raise InstrumentError(
+                self.name,
+                self.resource,
+                f"SPGU channel {self.channel} takes its load for {load:g} ohm after it was told"
+                f" {self._load:g} ohm; its pulses would be of another voltage",
+            )
 
     def play(self, counts: Sequence[int]) -> Outcome:
         """Play one run; see ``routed.Pulser``."""
@@ -192,7 +206,7 @@ class SpguTrains(FlexPart):
         if found.evidence is not Evidence.WHOLE:
             return found
         mode = self.analyser.asked("SPRM?", read_run_mode)
-        if mode != (1, float(count)):
+        if mode != (COUNT_MODE, float(count)):
             return Outcome(Evidence.UNKNOWN, None, 0, f"the SPGU's mode is {mode} by now")
         return self._ending(count, busy, self.analyser.asked("ERRX?", read_error))
 
