@@ -39,7 +39,7 @@ pulses:
   rest: 100 us
 read: {voltage: 100 mV, settle: 1 ms, nplc: 0.1}
 limits: {voltage: 2 V, width: 10 ms, read_voltage: 300 mV, current: 1 mA, pulses_per_program: 5000}
-visa: {timeout: 200 ms}
+visa: {timeout: 2 s}
 emulation: {seed: 5}
 """
 
@@ -61,11 +61,17 @@ def pulses() -> str:
 
 
 @pytest.fixture
-def write(tmp_path: Path, pulses: str) -> Callable[..., Path]:
+def timeout() -> str:
+    """How long a reply is waited for."""
+    return "2 s"
+
+
+@pytest.fixture
+def write(tmp_path: Path, pulses: str, timeout: str) -> Callable[..., Path]:
     """Write the bench file with pieces of its text replaced; each piece must be there once."""
 
     def written(*changes: tuple[str, str]) -> Path:
-        text = BENCHES[pulses]
+        text = BENCHES[pulses].replace("timeout: 2 s", f"timeout: {timeout}")
         for old, new in changes:
             assert text.count(old) == 1, old
             text = text.replace(old, new)
@@ -79,6 +85,8 @@ def write(tmp_path: Path, pulses: str) -> Callable[..., Path]:
 @pytest.fixture
 def emulated(write: Callable[..., Path]) -> Iterator[EmulatedBench]:
     with EmulatedBench(load_bench(write()), any_port=True) as bench:
+        bench.cells.read_cell(0)  # draws noise ahead, which takes its time
+        bench.cells.reads[:] = 0
         yield bench
 
 

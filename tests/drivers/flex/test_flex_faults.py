@@ -43,6 +43,12 @@ def named(value: object) -> str:
 PROGRAM = CellPulses(np.array([[3, 0, 0, -2, 0, 0], [0, 0, 4, 0, 0, 0], *np.zeros((2, 6), int)]))
 
 
+@pytest.fixture
+def timeout() -> str:
+    """Short: here replies are meant to be missed."""
+    return "200 ms"
+
+
 def pulse_through(emulated, chip, instrument, fault, at) -> bool:
     """Pulse while one fault strikes; the books agree; says whether the program is in doubt."""
     server = emulated.servers[instrument]
