@@ -71,15 +71,24 @@ def check(
 def emulate(
     bench: BenchFile,
     any_port: Annotated[bool, typer.Option(help="Take free ports, not those in the file.")] = False,
+    chips: Annotated[
+        Path | None,
+        typer.Option(help="File that keeps the chips' conductances while the emulator is off."),
+    ] = None,
+    link: Annotated[
+        str | None,
+        typer.Option(help="Links as slow as real ones: lan, usb, gpib, serial-115200, ..."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the instruments of a bench file on loopback, a chip behind them, until Ctrl-C.
 
-    Example: `ohmloop emulate examples/bench-tsp.yaml`
+    Examples: `ohmloop emulate examples/bench-tsp.yaml`,
+    `ohmloop emulate examples/bench-tsp.yaml --link gpib --chips chips.npz`
     """
     from .emulate import emulate as run
 
-    run(bench, Screen(as_json), any_port)
+    run(bench, Screen(as_json), any_port, chips, link)
 
 
 @app.command()

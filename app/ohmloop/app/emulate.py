@@ -6,24 +6,48 @@ import logging
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from ohmloop.drivers import load_bench
 
 from .console import Screen
 from .signals import orderly_interrupts
 
+if TYPE_CHECKING:
+    from ohmloop.sim_backend.instruments import EmulatedBench
 
-def emulate(path: Path, screen: Screen, any_port: bool = False) -> None:
+
+_EVERY = 0.5  # between looks whether the chips have changed, s
+
+
+def emulate(
+    path: Path,
+    screen: Screen,
+    any_port: bool = False,
+    chips: Path | None = None,
+    link: str | None = None,
+) -> None:
     """Serve until Ctrl-C; says who connects, what state a client leaves behind, and totals.
 
+    Args:
+        path: the bench file.
+        screen: who is told.
+        any_port: take free ports.
+        chips: file that keeps the chips' conductances while the emulator is off.
+        link: how long links take, instead of the file's ``emulation.link``.
+
     Raises:
-        ConfigError: the bench file is wrong, cannot be emulated, or a port is taken.
+        ConfigError: a file is wrong, cannot be emulated, or a port is taken.
     """
     from ohmloop.sim_backend.instruments import EmulatedBench
+    from ohmloop.sim_backend.instruments.chip_state import load_chips
 
     _log_to_stdout(screen)
     bench = load_bench(path)
-    with orderly_interrupts(), EmulatedBench(bench, any_port) as emulated:
+    with orderly_interrupts(), EmulatedBench(bench, any_port, link) as emulated:
+        if chips and chips.exists():
+            load_chips(chips, emulated.chips)
+            screen.say(f"chips as {chips} says")
         for name, server in emulated.servers.items():
             identity = emulated.devices[name].identity
             screen.say(f"{name}: {server.resource}  {identity}")
@@ -31,13 +55,29 @@ def emulate(path: Path, screen: Screen, any_port: bool = False) -> None:
         screen.say("ready; Ctrl-C ends it")
         sys.stdout.flush()
         try:
-            threading.Event().wait()
+            _watch(emulated, chips)
         except KeyboardInterrupt:
             state = "ON" if emulated.outputs_on else "off"
             screen.say(
                 f"ended: outputs {state}, {emulated.pulses_applied} pulses reached the chip,"
                 f" {emulated.hot_switches} hot switches"
             )
+
+
+def _watch(emulated: EmulatedBench, chips: Path | None) -> NoReturn:
+    """For ever; keeps the chips' state a fraction of a second behind them, and to the last."""
+    from ohmloop.sim_backend.instruments.chip_state import save_chips
+
+    seen = -1
+    try:
+        while True:
+            threading.Event().wait(_EVERY)
+            if chips and emulated.pulses_applied != seen:
+                seen = emulated.pulses_applied
+                save_chips(chips, emulated.chips)
+    finally:
+        if chips:
+            save_chips(chips, emulated.chips)
 
 
 def _log_to_stdout(screen: Screen) -> None:

@@ -164,6 +164,7 @@ class Bookkeeper:
                 "accuracy": record.accuracy,
                 "pulses": record.pulses,
                 "seconds": record.seconds,
+                "in_doubt": record.doubts,
             },
         )
         rate = self._experiment.algorithm.learning_rate

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ohmloop.drivers import LinkError, NotConnectedError
+from ohmloop.drivers.links.streams import SocketStream
 from ohmloop.drivers.links.visa import VisaTransport
 
 Server = Callable[[Callable[[socket.socket], None]], str]
@@ -111,10 +112,14 @@ def test_nonsense_resources_are_not_connected():
         VisaTransport("meter", "TCPIP9::nowhere::nothing", timeout=0.2)
 
 
+def nodelay(link: VisaTransport) -> bool:
+    assert isinstance(link._stream, SocketStream)
+    return bool(link._stream._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+
 def test_nagle_is_off(serve):
     link = VisaTransport("meter", serve(lambda client: client.recv(1)), timeout=1)
-    assert link._socket is not None
-    assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert nodelay(link)
     link.write("x")
     link.close()
 
@@ -188,4 +193,106 @@ def test_a_link_is_opened_anew_after_it_broke():
     listener.close()
     for client in clients:
         client.close()
+    link.close()
+
+
+def test_a_refused_connection_is_known_when_it_is_opened():
+    # PyVISA-py's open_resource succeeds here; the error appears at the first query.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        resource = f"TCPIP0::127.0.0.1::{listener.getsockname()[1]}::SOCKET"
+    with pytest.raises(NotConnectedError, match=r"nobody answers .*refused"):
+        VisaTransport("meter", resource)
+
+
+def test_a_link_waits_for_a_peer_that_comes_back():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        link = VisaTransport("meter", f"TCPIP0::127.0.0.1::{port}::SOCKET")
+        listener.accept()[0].close()
+
+    def come_back() -> None:
+        time.sleep(0.4)
+        with socket.create_server(("127.0.0.1", port)) as again:
+            client, _ = again.accept()
+            with client:
+                echo(client)
+
+    thread = threading.Thread(target=come_back, daemon=True)
+    thread.start()
+    link.restart()
+    assert link.query("there?") == "there?"
+    link.close()
+    thread.join(timeout=5)
+
+
+def test_giving_up_on_a_peer_says_so():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        link = VisaTransport("meter", f"TCPIP0::127.0.0.1::{listener.getsockname()[1]}::SOCKET")
+    with pytest.raises(LinkError, match="nobody answers any more"):
+        link.reopen()
+    with pytest.raises(LinkError, match="the link is closed"):
+        link.query("there?")
+
+
+def test_a_late_reply_is_not_the_next_answer_after_a_restart():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve_two() -> None:
+            first, _ = listener.accept()
+            first.recv(100)
+            second, _ = listener.accept()
+            with first, second:
+                second.recv(100)
+                first.sendall(b"late\n")
+                second.sendall(b"fresh\n")
+                second.recv(100)
+
+        thread = threading.Thread(target=serve_two, daemon=True)
+        thread.start()
+        resource = f"TCPIP0::127.0.0.1::{listener.getsockname()[1]}::SOCKET"
+        link = VisaTransport("meter", resource, timeout=0.3)
+        with pytest.raises(LinkError):
+            link.query("slow?")
+        link.restart()
+        assert link.query("next?") == "fresh"
+        link.close()
+        thread.join(timeout=5)
+
+
+def test_a_line_may_end_in_nul(serve):
+    def converse(client: socket.socket) -> None:
+        assert client.recv(100) == b"*IDN?\0"
+        client.sendall(b"KI4200A\0")
+
+    link = VisaTransport("scs", serve(converse), end="\0", timeout=2)
+    assert link.query("*IDN?") == "KI4200A"
+    link.close()
+
+
+def test_a_tap_sees_every_byte_in_order(serve):
+    class Tap:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, bytes]] = []
+
+        def sent(self, data: bytes) -> None:
+            self.seen.append((">", data))
+
+        def received(self, data: bytes) -> None:
+            self.seen.append(("<", data))
+
+    tap = Tap()
+    link = VisaTransport("meter", serve(echo), timeout=2, tap=tap)
+    link.query("one?")
+    link.query_block("two?", 5)
+    assert tap.seen == [(">", b"one?\n"), ("<", b"one?\n"), (">", b"two?\n"), ("<", b"two?\n")]
+    link.close()
+
+
+def test_a_burst_of_writes_and_a_query_do_not_wait_for_acknowledgements(serve):
+    """Nagle's delay is off for every socket, also for one that was opened anew."""
+    link = VisaTransport("meter", serve(echo), timeout=2)
+    for number in range(4):
+        link.write(f"set {number}")
+    assert link.query("done?") == "done?"
+    assert nodelay(link)
     link.close()

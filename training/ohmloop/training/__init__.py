@@ -23,7 +23,7 @@ from .placement import CrossbarPool
 from .run_state import RunState
 from .tiki_taka import TikiTaka
 from .tile import AnalogTile
-from .trainer import Callback, EpochRecord, Trainer, count_pulses, evaluate, refresh
+from .trainer import Callback, EpochRecord, Trainer, count_doubts, count_pulses, evaluate, refresh
 from .update import PulsedUpdate, PulseSettings, pulsed_update
 from .writing import WriteReport
 
@@ -48,6 +48,7 @@ __all__ = [
     "analog_layers",
     "analog_tiles",
     "convert_to_analog",
+    "count_doubts",
     "count_pulses",
     "digits",
     "evaluate",

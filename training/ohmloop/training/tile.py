@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, cast
@@ -15,13 +16,18 @@ from ohmloop.drivers import (
     BadInputError,
     CoincidencePulses,
     Crossbar,
+    InDoubtError,
+    InstrumentError,
     PulseProgram,
-    PulseReceipt,
 )
 
 from .mapping import Map, Mapping
 from .update import split
 from .writing import WriteReport, write
+
+log = logging.getLogger("ohmloop")
+
+_MOST_DOUBTS = 3  # programs in a row that may be left in doubt before a run ends
 
 
 class TensorCrossbar(Protocol):
@@ -53,6 +59,8 @@ class AnalogTile:
         mapping: weights as conductances.
         pulses: pulses applied through this tile.
         programs: programs applied through this tile.
+        doubts: programs of which nobody could tell how much was applied; the cells concerned were
+            read again, and the run went on from there.
 
     Args:
         crossbar: as large as the matrix, and calibrated.
@@ -65,7 +73,8 @@ class AnalogTile:
     def __init__(self, crossbar: Crossbar, w_max: float = 1.0) -> None:
         self.crossbar = crossbar
         self.mapping = Mapping.of(crossbar, w_max)
-        self.pulses = self.programs = 0
+        self.pulses = self.programs = self.doubts = 0
+        self._doubts_in_a_row = 0
         self._device = _device_of(crossbar)
         self._reference = self._on_device(self.mapping.reference)
 
@@ -107,17 +116,44 @@ class AnalogTile:
         weights: Map = (measured - reference) / self.mapping.siemens_per_weight
         return weights
 
-    def apply(self, program: PulseProgram) -> PulseReceipt:
-        """Pulse.
+    def apply(self, program: PulseProgram) -> int:
+        """Pulse. What is left in doubt is read again, and counts as far as hardware counted it.
+
+        A program in doubt is never repeated: an update lost in part costs a little progress, one
+        that is applied twice costs lifetime. Whoever called goes on from what the chip says.
+
+        Returns:
+            Pulses applied.
 
         Raises:
             LimitError: beyond the chip's limits; nothing was sent.
+            InDoubtError: in doubt, and the cells cannot be read, or the third in a row.
             InstrumentError: see ``Crossbar.pulse``.
         """
-        receipt = self.crossbar.pulse(program)
-        self.pulses += receipt.pulses_applied
+        try:
+            applied = self.crossbar.pulse(program).pulses_applied
+        except InDoubtError as doubt:
+            self._read_again(doubt)
+            applied = doubt.applied or 0
+        else:
+            self._doubts_in_a_row = 0
+        self.pulses += applied
         self.programs += 1
-        return receipt
+        return applied
+
+    def _read_again(self, doubt: InDoubtError) -> None:
+        """Make sure that the chip answers, and base all that follows on what it says."""
+        self.doubts += 1
+        self._doubts_in_a_row += 1
+        if self._doubts_in_a_row >= _MOST_DOUBTS:
+            raise doubt
+        rows, columns = np.divmod(np.asarray(doubt.cells, np.intp), self.shape[1])
+        try:
+            self.crossbar.read(np.unique(rows), np.unique(columns))
+        except InstrumentError as error:
+            raise doubt from error
+        self.crossbar.forget_map()
+        log.warning("%s (%d cells were read again; going on)", doubt, len(doubt.cells))
 
     def apply_trains(self, program: CoincidencePulses | None) -> int:
         """Apply an update, in as few programs as the chip's limits allow; None does nothing.
@@ -131,7 +167,7 @@ class AnalogTile:
         if program is None:
             return 0
         parts = split(program, self.pulses_per_program)
-        return sum(self.apply(part).pulses_applied for part in parts)
+        return sum(self.apply(part) for part in parts)
 
     def program(
         self, weights: Map, tolerance: float | None = None, rounds: int = 20

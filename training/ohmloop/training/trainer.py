@@ -31,6 +31,7 @@ class EpochRecord:
         samples: trained on in this epoch.
         pulses: applied in this epoch, over all tiles.
         seconds: on the host's clock.
+        doubts: programs left in doubt in this epoch, over all tiles.
     """
 
     epoch: int
@@ -39,6 +40,7 @@ class EpochRecord:
     samples: int
     pulses: int
     seconds: float
+    doubts: int = 0
 
 
 class Callback(Protocol):
@@ -115,7 +117,8 @@ class Trainer:
         return self.history
 
     def _run_epoch(self) -> EpochRecord:
-        started, pulses, total = time.perf_counter(), count_pulses(self.model), 0.0
+        started, total = time.perf_counter(), 0.0
+        pulses, doubts = count_pulses(self.model), count_doubts(self.model)
         refresh(self.model)
         self.model.train()
         for number, batch in enumerate(self._batches(), start=1):
@@ -132,6 +135,7 @@ class Trainer:
             samples=len(self.data.train),
             pulses=count_pulses(self.model) - pulses,
             seconds=time.perf_counter() - started,
+            doubts=count_doubts(self.model) - doubts,
         )
 
     def _step(self, batch: Split, number: int) -> float:
@@ -201,6 +205,11 @@ def evaluate(model: nn.Module, split: Split) -> float:
 def count_pulses(model: nn.Module) -> int:
     """Pulses applied through the model's tiles since they were made."""
     return sum(tile.pulses for tile in analog_tiles(model))
+
+
+def count_doubts(model: nn.Module) -> int:
+    """Programs left in doubt through the model's tiles since they were made."""
+    return sum(tile.doubts for tile in analog_tiles(model))
 
 
 def refresh(model: nn.Module) -> None:

@@ -63,7 +63,7 @@ def write(tile: AnalogTile, weights: Map, tolerance: float, rounds: int) -> Writ
         counts = pulse_counts(late, mapping, tile.pulses_per_program)
         if not counts.any():
             break
-        pulses += tile.apply(CellPulses(counts)).pulses_applied
+        pulses += tile.apply(CellPulses(counts))
         sent += 1
         error = mapping.to_weights(wanted) - tile.weights()
     return _report(error, weights, mapping, tolerance, sent, pulses)

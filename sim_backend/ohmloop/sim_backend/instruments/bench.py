@@ -60,14 +60,15 @@ class EmulatedBench:
     Args:
         bench: the bench file; its resources must be loopback sockets.
         any_port: take free ports instead of those in the file; ``bench`` then says which.
+        link: how long links take, instead of the file's ``emulation.link``.
 
     Raises:
         ConfigError: something in the file cannot be emulated, or a port is taken.
     """
 
-    def __init__(self, bench: Bench, any_port: bool = False) -> None:
+    def __init__(self, bench: Bench, any_port: bool = False, link: str | None = None) -> None:
         self.servers: dict[str, Server] = {}
-        config = bench.config.emulation or {}
+        config = (bench.config.emulation or {}) | ({"link": link} if link else {})
         self.config = validate(EmulationConfig, config, bench.path, "emulation")
         self._file, self.clock = bench, VirtualClock()
         self.chips = {
