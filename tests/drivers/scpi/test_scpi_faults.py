@@ -168,6 +168,17 @@ def test_hardware_that_stops_half_way(pulser, emulated, chip, program, pulses):
     usable_and_safe(emulated, chip, pulser)
 
 
+@pytest.mark.parametrize("lost", [Fault.DROP, Fault.HANG_UP, Fault.GARBLE], ids=lambda f: f.name)
+def test_a_lost_reply_takes_no_evidence_of_a_stop_with_it(pulser, emulated, chip, program, lost):
+    """Six pulses more: in the second train, whose reply is lost."""
+    emulated.servers[pulser].faults.extend([None, Strike(Fault.HARDWARE, pulses=6), lost])
+    doubt = pulse_or_doubt(emulated, chip, program)
+    assert doubt is not None
+    assert "-310" in str(doubt)
+    assert emulated.pulses_applied == 6
+    usable_and_safe(emulated, chip, pulser)
+
+
 @pytest.mark.parametrize("name", ["source", "matrix"])
 @pytest.mark.parametrize("position", [1, 2])
 def test_an_error_that_nothing_explains(pulser, emulated, chip, program, name, position):
@@ -257,6 +268,49 @@ def test_ctrl_c_in_a_train_leaves_the_next_program_right(
     usable_and_safe(emulated, chip, pulser)
 
 
+def test_an_interrupt_before_a_message_leaves_is_no_message(
+    pulser, emulated, chip, twin, program, monkeypatch
+):
+    """After a train of both signs: what the generator has in its memory is another waveform."""
+    transport = type(chip.pulser.transport)
+    for p in (chip, twin):
+        p.pulse(alternating())
+    write, trains = transport.write, []
+
+    def interrupted(self, text):
+        if self is chip.pulser.transport and "*ESE?;" in text and ";*OPC?" in text[20:]:
+            trains.append(text)
+            raise KeyboardInterrupt
+        return write(self, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            chip.pulse(program)
+    assert trains
+    for p in (chip, twin):
+        p.pulse(program)
+    assert np.array_equal(emulated.cells.conductance, twin.conductance)
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_an_output_that_stays_on_is_said_also_with_errors_in_the_queue(
+    pulser, emulated, chip, program, caplog
+):
+    source = getattr(emulated.rig, pulser)
+    chip.pulser.batch([":OUTP1 ON"])
+    source.channels[1].stuck = True
+    source.error(-310)
+    chip.make_safe()
+    assert "stays on" in caplog.text
+    source.channels[1].stuck = False
+    source.error(-310)
+    caplog.clear()
+    chip.make_safe()
+    assert "-310" in caplog.text
+    assert not emulated.outputs_on
+
+
 def test_a_stuck_output_in_a_program_is_said(pulser, emulated, chip, program):
     emulated.servers[pulser].faults.extend([None, Fault.STUCK_OUTPUT])
     with pytest.raises(InDoubtError, match="stays on after it was switched off") as caught:
@@ -284,13 +338,13 @@ def test_any_faults_in_any_order(pulser, emulated, chip, seed):
     """Whatever strikes, however often: pulses are applied once, or in doubt with a right count."""
     rng = np.random.default_rng(seed)
     kinds = [None, None, *LINK, *POWER, Fault.ERROR, Fault.HARDWARE, Fault.COMPLIANCE]
-    for _ in range(40):
+    for turn in range(40):
         for server in emulated.servers.values():
             chosen = rng.integers(0, len(kinds), rng.integers(0, 6))
             server.faults.extend([kinds[k] for k in chosen])
         counts = np.where(rng.random((4, 6)) < 0.2, rng.integers(-4, 5, (4, 6)), 0)
         with suppress(ReportedError, LinkError):  # in the settings, before any pulse
-            pulse_or_doubt(emulated, chip, CellPulses(counts))
+            pulse_or_doubt(emulated, chip, CellPulses(counts) if turn % 2 else alternating())
         for server in emulated.servers.values():
             server.faults.clear()
         assert emulated.hot_switches == 0

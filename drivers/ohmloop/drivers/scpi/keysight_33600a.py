@@ -85,20 +85,30 @@ class Keysight33600A(MarkedSource):
             self._pair_loaded = True
 
     def _settings(self) -> list[str]:
+        """All settings; a train of both signs is loaded once too, to see it taken."""
+        self._pair_loaded = False  # until they are taken
         c = self.options.channel
-        most, scale = min(self.limits.voltage, _LARGEST), self._waves.scale
+        clear = f":SOUR{c}:DATA:VOL:CLE"
         return [
             "*PSC 1",  # else the marks would outlive the power
             *(f":OUTP{c}:LOAD INF", f":SOUR{c}:BURS:STAT OFF", f":SOUR{c}:VOLT:LIM:STAT OFF"),
-            *self._pair(),
+            *(clear, self._load(_TRAIN, [1, -1]), f":SOUR{c}:FUNC:ARB {_TRAIN}", *self._pair()),
             *(f":SOUR{c}:FUNC ARB", f":SOUR{c}:FUNC:ARB:FILT STEP"),
             f":SOUR{c}:FUNC:ARB:SRAT {number(self._waves.rate)}",
+            *self._levels(),
+            *(f":SOUR{c}:BURS:MODE TRIG", f":SOUR{c}:BURS:NCYC 1", f":TRIG{c}:SOUR BUS"),
+            f":SOUR{c}:BURS:STAT ON",
+        ]
+
+    def _levels(self) -> list[str]:
+        """Full scale for waveforms, within the clamps."""
+        c, scale = self.options.channel, self._waves.scale
+        most = min(self.limits.voltage, _LARGEST)
+        return [
             *(f":SOUR{c}:VOLT:HIGH {number(scale)}", f":SOUR{c}:VOLT:LOW {number(-scale)}"),
             f":SOUR{c}:VOLT:LIM:HIGH {number(most)}",
             f":SOUR{c}:VOLT:LIM:LOW {number(-most)}",
             f":SOUR{c}:VOLT:LIM:STAT ON",
-            *(f":SOUR{c}:BURS:MODE TRIG", f":SOUR{c}:BURS:NCYC 1", f":TRIG{c}:SOUR BUS"),
-            f":SOUR{c}:BURS:STAT ON",
         ]
 
     def mixes(self, counts: Sequence[int]) -> bool:
@@ -111,11 +121,14 @@ class Keysight33600A(MarkedSource):
         Raises:
             LinkError: what became of it is to be asked with ``after_doubt``.
         """
-        settings = self._equal(counts[0]) if len(counts) == 1 else self._mixed(counts)
+        equal = len(counts) == 1
+        settings = self._equal(counts[0]) if equal else self._mixed(counts)
         settings += [f":OUTP{self.options.channel} ON"]
         wait = self._waves.points(counts) / self._waves.rate
-        standing, _, code = self.fire(settings, "*TRG", [], 0, wait)
-        return self._judge(standing, code, counts)
+        self._pair_loaded = False  # until the answer is here
+        standing, _, errors = self.fire(settings, "*TRG", [], 0, wait)
+        self._pair_loaded = equal and standing is Standing.FIRED and not errors
+        return self._judge(standing, errors, counts)
 
     def after_doubt(self, counts: Sequence[int]) -> Outcome:
         """Come back and ask what became of the train that was played last.
@@ -124,18 +137,17 @@ class Keysight33600A(MarkedSource):
             LinkError: it does not come back.
         """
         wait = self._waves.points(counts) / self._waves.rate
-        standing, _, code = self.ask_after([], 0, wait)
-        return self._judge(standing, code, counts)
+        standing, _, errors = self.ask_after([], 0, wait)
+        return self._judge(standing, errors, counts)
 
-    def _judge(self, standing: Standing, code: int, counts: Sequence[int]) -> Outcome:
+    def _judge(self, standing: Standing, errors: bool, counts: Sequence[int]) -> Outcome:
         """A burst that was started is over when ``*OPC?`` has answered; nothing counts it."""
         if standing is Standing.NOT_REACHED:
-            self._pair_loaded = False  # nobody knows how far the settings before the mark got
             return Outcome(Evidence.NOTHING, 0)
-        if standing is Standing.FIRED and not code:
+        if standing is Standing.FIRED and not errors:
             return Outcome(Evidence.WHOLE, sum(map(abs, counts)))
         self._role = None
-        problem = str(self.reported(code).problem) if code else standing.value
+        problem = self.errors_in_words() if errors else standing.value
         evidence = Evidence.PART if standing is Standing.FIRED else Evidence.UNKNOWN
         return Outcome(evidence, None, 0, problem)
 
@@ -143,14 +155,12 @@ class Keysight33600A(MarkedSource):
         """N cycles of one pulse."""
         c = self.options.channel
         load = [] if self._pair_loaded else [f":OUTP{c} OFF", *self._pair()]
-        self._pair_loaded = True
         name = _UP if count > 0 else _DOWN
         return [*load, f":SOUR{c}:FUNC:ARB {name}", f":SOUR{c}:BURS:NCYC {abs(count)}"]
 
     def _mixed(self, counts: Sequence[int]) -> list[str]:
         """One cycle of the whole train; the output is off while the waveform is exchanged."""
         c = self.options.channel
-        self._pair_loaded = False
         return [
             *(f":OUTP{c} OFF", f":SOUR{c}:DATA:VOL:CLE", self._load(_TRAIN, counts)),
             *(f":SOUR{c}:FUNC:ARB {_TRAIN}", f":SOUR{c}:BURS:NCYC 1"),

@@ -37,6 +37,7 @@ SHORTEST_PULSE = 50e-6
 LARGEST_CURRENT = 3.0
 """Largest compliance, A."""
 
+_ATTEMPTS = 4  # to read one cell
 _STEP = 1e-6  # of widths, s
 _TIMER = 20e-6  # shortest time from pulse to pulse, s
 _RANGES = (0.2, 2.0, 20.0, 200.0)
@@ -117,16 +118,7 @@ class KeysightB2900(MarkedSource):
             ReportedError: the instrument refuses.
             LinkError: it does not come back.
         """
-        attempts = 0
-
-        def measure() -> float:
-            nonlocal attempts
-            attempts += 1
-            if attempts > 1:  # the instrument may have lost its power, and its settings
-                self.prepare_meter(self._reading)
-            return self._measure(voltage)
-
-        current = self.persist(measure)
+        current = self._measure_again(voltage)
         if not abs(current) < _NO_READING:
             raise InstrumentError(
                 self.name,
@@ -135,6 +127,15 @@ class KeysightB2900(MarkedSource):
                 " options.current_range",
             )
         return current
+
+    def _measure_again(self, voltage: float) -> float:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._measure(voltage)
+            except LinkError:
+                self.come_back()
+                self.prepare_meter(self._reading)  # it may have lost its power, and its settings
+        return self._measure(voltage)
 
     def _measure(self, voltage: float) -> float:
         c = self.options.channel
@@ -229,10 +230,10 @@ class KeysightB2900(MarkedSource):
             LinkError: it does not come back.
         """
         counted = [f":TRAC{self.options.channel}:POIN:ACT?"]
-        standing, found, code = self.ask_after(counted, 1, self._duration(counts))
+        standing, found, errors = self.ask_after(counted, 1, self._duration(counts))
         if standing is Standing.FIRED and found != ["0"]:  # an empty trace answers an error
-            found += self.ask(self._currents(counts), 2)[0]
-        return self._judge(standing, found, code, counts)
+            found += self._ask_gently(self._currents(counts), 2, 0.0)[0]
+        return self._judge(standing, found, errors, counts)
 
     def _currents(self, counts: Sequence[int]) -> list[str]:
         """Queries after a train: its largest current, or all where runs differ; limit reached?"""
@@ -241,7 +242,7 @@ class KeysightB2900(MarkedSource):
         return [asked, f":SENS{c}:CURR:PROT:TRIP?"]
 
     def _judge(
-        self, standing: Standing, found: list[str], code: int, counts: Sequence[int]
+        self, standing: Standing, found: list[str], errors: bool, counts: Sequence[int]
     ) -> Outcome:
         if standing is Standing.LOST:
             return Outcome(Evidence.UNKNOWN, None, 0, standing.value)
@@ -253,11 +254,11 @@ class KeysightB2900(MarkedSource):
         except ValueError:
             raise self.garbled(";".join(found)) from None
         clipped = max(self._at_limit(counts, currents), int(bool(tripped[0])))
-        if standing is Standing.ARMED and not count and not code:
+        if standing is Standing.ARMED and not count and not errors:
             return Outcome(Evidence.NOTHING, 0)
-        if count != sum(map(abs, counts)) or code:
+        if count != sum(map(abs, counts)) or errors:
             self._role = None
-            problem = str(self.reported(code).problem) if code else Evidence.PART.value
+            problem = self.errors_in_words() if errors else Evidence.PART.value
             return Outcome(Evidence.PART, count, clipped, problem)
         return Outcome(Evidence.WHOLE, count, clipped)
 

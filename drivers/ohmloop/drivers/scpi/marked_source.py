@@ -4,6 +4,9 @@ Settings are made once for a role (reading, or pulses of some shape) and tried o
 the message of a train only chooses among them, marks and triggers. An instrument that lost its
 power in between knows none of the settings, and what such a message does to it is harmless; its
 register tells.
+
+The message of a train asks for errors by ``*STB?``, which leaves them in the queue: a reply that is
+lost must not take the only evidence of a train that stopped half-way with it.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ohmloop.drivers.errors import InstrumentError
+from ohmloop.drivers.errors import InstrumentError, LinkError, ReportedError
 from ohmloop.drivers.limits import Limits
 
 from .marks import PREPARED, Marks, Standing
-from .scpi_instrument import ScpiInstrument
+from .scpi_instrument import ScpiInstrument, fields_of
+
+_ERRORS = 4  # bit of the status byte: the error queue has entries (SCPI-1999 volume 1, 9.1)
 
 
 class MarkedSource(ScpiInstrument):
@@ -64,7 +69,7 @@ class MarkedSource(ScpiInstrument):
 
     def fire(
         self, settings: Sequence[str], trigger: str, then: Sequence[str], replies: int, wait: float
-    ) -> tuple[Standing, list[str], int]:
+    ) -> tuple[Standing, list[str], bool]:
         """Mark, trigger, mark, wait until it is over, ask; once.
 
         Args:
@@ -76,7 +81,7 @@ class MarkedSource(ScpiInstrument):
 
         Returns:
             ``FIRED``, or ``LOST`` where the register did not hold what it should have before;
-            replies of ``then``; the code of the oldest error.
+            replies of ``then``; whether there are errors, which stay in the queue.
 
         Raises:
             LinkError: no whole reply.
@@ -84,27 +89,48 @@ class MarkedSource(ScpiInstrument):
         before, after = self.marks.next()
         marked = [f"*ESE {before}", trigger, f"*ESE {after}"]
         commands = ["*ESE?", *settings, *marked, "*OPC?", *then]
-        (found, _, *rest), code = self.ask(commands, 2 + replies, wait)
+        (found, _, *rest), errors = self._ask_gently(commands, 2 + replies, wait)
         if found != str(self.marks.before):
-            return self._lost(), rest, code
+            return self._lost(), rest, errors
         self.marks.now = after
-        return Standing.FIRED, rest, code
+        return Standing.FIRED, rest, errors
 
     def ask_after(
         self, then: Sequence[str], replies: int, wait: float
-    ) -> tuple[Standing, list[str], int]:
+    ) -> tuple[Standing, list[str], bool]:
         """Come back, wait until what runs is over, and ask how far the last train got.
 
         Raises:
             LinkError: it does not come back.
         """
         self.come_back()
-        (_, found, *rest), code = self.ask(["*OPC?", "*ESE?", *then], 2 + replies, wait)
+        asked = ["*OPC?", "*ESE?", *then]
+        (_, found, *rest), errors = self._ask_gently(asked, 2 + replies, wait)
         standing = self.marks.standing(int(found)) if found.isdecimal() else Standing.LOST
         if standing is Standing.LOST:
-            return self._lost(), rest, code
+            return self._lost(), rest, errors
         self.marks.now = int(found)
-        return standing, rest, code
+        return standing, rest, errors
+
+    def errors_in_words(self) -> str:
+        """What the error queue holds; empties it."""
+        try:
+            self.check_errors()
+        except ReportedError as error:
+            return error.problem
+        except LinkError as error:  # that there are errors is known all the same
+            return f"reports errors ({error.problem})"
+        return ""
+
+    def _ask_gently(
+        self, commands: Sequence[str], replies: int, wait: float
+    ) -> tuple[list[str], bool]:
+        """Send as one message; replies of its queries, and whether the error queue has entries."""
+        text = self.transport.query(";".join([*commands, "*STB?"]), wait)
+        found = fields_of(text)
+        if len(found) != replies + 1 or not found[-1].isdecimal():
+            raise self.garbled(text)
+        return found[:-1], bool(int(found[-1]) & _ERRORS)
 
     def _lost(self) -> Standing:
         self._role, self.marks.now = None, 0
@@ -115,11 +141,14 @@ class MarkedSource(ScpiInstrument):
 
         Raises:
             InstrumentError: the output says that it is still on.
+            ReportedError: it is off, and the error queue has entries.
         """
-        state = self.persist(lambda: self.batch(self.off(), 1))[0]
-        if float(state):
+        (state,), code = self.persist(lambda: self.ask(self.off(), 1))
+        if state != "0":
             problem = "the output stays on after it was switched off; switch it off at the front"
             raise InstrumentError(self.name, self.resource, f"{problem} panel")
+        if code:
+            raise self.reported(code)
 
     def make_safe(self) -> None:
         """Stop, 0 V, output off, and make sure of it; comes back after a lost link.
