@@ -10,48 +10,9 @@ from ohmloop.drivers.flex.flex_crossbar import FlexCrossbar
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
+from ohmloop.sim_backend.instruments.benches import small_bench
 
-SPGU = """
-name: small bench
-instruments:
-  analyser:
-    driver: keysight-b1500a
-    resource: TCPIP0::127.0.0.1::5063::SOCKET
-    options: {smu: 1, spgu: 501}
-  matrix:
-    driver: keysight-b2200
-    resource: TCPIP0::127.0.0.1::5064::SOCKET
-crossbars:
-  array:
-    kind: flex
-    shape: [4, 6]
-    wiring:
-      analyser: analyser
-      matrix: matrix
-      rows: 10101..10104
-      columns: 10205..10210
-      pulses: spgu
-      pulse_rows: 10301..10304
-      current_limit: external
-pulses:
-  up: {amplitude: 1.5 V, width: 100 us}
-  down: {amplitude: -1.5 V, width: 100 us}
-  rest: 100 us
-read: {voltage: 100 mV, settle: 1 ms, nplc: 0.1}
-limits: {voltage: 2 V, width: 10 ms, read_voltage: 300 mV, current: 1 mA, pulses_per_program: 5000}
-visa: {timeout: 2 s}
-emulation: {seed: 5}
-"""
-
-SMU = (
-    SPGU.replace("{smu: 1, spgu: 501}", "{smu: 1}")
-    .replace("      pulses: spgu\n      pulse_rows: 10301..10304\n", "      pulses: smu\n")
-    .replace("      current_limit: external\n", "")
-    .replace("width: 100 us", "width: 1 ms")
-    .replace("rest: 100 us", "rest: 4 ms")
-)
-
-BENCHES = {"spgu": SPGU, "smu": SMU}
+FAMILIES = {"spgu": "flex", "smu": "flex-smu"}
 
 
 @pytest.fixture
@@ -71,7 +32,8 @@ def write(tmp_path: Path, pulses: str, timeout: str) -> Callable[..., Path]:
     """Write the bench file with pieces of its text replaced; each piece must be there once."""
 
     def written(*changes: tuple[str, str]) -> Path:
-        text = BENCHES[pulses].replace("timeout: 2 s", f"timeout: {timeout}")
+        text = small_bench(FAMILIES[pulses]).path.read_text()
+        text = text.replace("timeout: 200 ms", f"timeout: {timeout}")
         for old, new in changes:
             assert text.count(old) == 1, old
             text = text.replace(old, new)

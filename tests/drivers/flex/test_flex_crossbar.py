@@ -20,7 +20,6 @@ from ohmloop.drivers import (
     load_bench,
 )
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.drivers.testing import CHECKS
 from ohmloop.sim_backend.instruments import EmulatedBench
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-flex.yaml"
@@ -217,13 +216,6 @@ def test_a_refused_line_gives_no_numbers(emulated, chip):
     emulated.rig.analyser.handlers["PA"] = (lambda *_: emulated.rig.analyser.push(120), 0, 1)
     with pytest.raises(ReportedError, match="120"):
         chip.read()
-
-
-@BOTH
-@pytest.mark.conformance
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_conformance(check, emulated):
-    check(lambda: open_on_bench(emulated.bench))
 
 
 def test_the_example_runs():
