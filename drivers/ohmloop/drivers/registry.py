@@ -24,6 +24,7 @@ INSTRUMENTS: Mapping[str, str] = {
     "keithley-707b": "ohmloop.drivers.tsp.keithley707b:Keithley707B",
     "keithley-4200a": "ohmloop.drivers.kxci.keithley4200a:Keithley4200A",
     "keysight-33600a": "ohmloop.drivers.scpi.keysight_33600a:Keysight33600A",
+    "keysight-b1500a": "ohmloop.drivers.flex.b1500a:B1500A",
     "keysight-b2200": "ohmloop.drivers.scpi.keysight_b2200:KeysightB2200",
     "keysight-b2900": "ohmloop.drivers.scpi.keysight_b2900:KeysightB2900",
     "pulse-board": "ohmloop.drivers.board:PulseBoard",
@@ -34,6 +35,7 @@ INSTRUMENTS: Mapping[str, str] = {
 CROSSBARS: Mapping[str, str] = {
     "tsp": "ohmloop.drivers.tsp.tsp_crossbar:TspKind",
     "kxci": "ohmloop.drivers.kxci.kxci_crossbar:KxciKind",
+    "flex": "ohmloop.drivers.flex.flex_crossbar:FlexKind",
     "pulse-board": "ohmloop.drivers.board:PulseBoardKind",
     "arc-two": "ohmloop.drivers.arc_two:ArcTwoKind",
     "scpi": "ohmloop.drivers.scpi.scpi_crossbar:ScpiKind",

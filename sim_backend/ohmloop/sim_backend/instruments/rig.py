@@ -22,6 +22,7 @@ from .witness import Witness
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
     "kxci": "ohmloop.sim_backend.instruments.kxci.kxci_rig:KxciRig",
+    "flex": "ohmloop.sim_backend.instruments.flex.flex_rig:FlexRig",
     "pulse-board": "ohmloop.sim_backend.instruments.board.board_rig:BoardRig",
     "arc-two": "ohmloop.sim_backend.instruments.arc_two.arc_two_rig:ArcTwoRig",
     "scpi": "ohmloop.sim_backend.instruments.scpi.scpi_rig:ScpiRig",

@@ -1,0 +1,1 @@
+"""Emulated Keysight B1500A: FLEX commands, SMUs, an SPGU."""
