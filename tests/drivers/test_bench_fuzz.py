@@ -161,7 +161,7 @@ NUMBERS = [
     for number, data in enumerate(FILES)
     for steps, value in leaves(data)
     if steps[0] != "emulation"
-    and (isinstance(value, int | float) or (isinstance(value, str) and QUANTITY.fullmatch(value)))
+    and (type(value) in (int, float) or (isinstance(value, str) and QUANTITY.fullmatch(value)))
 ]
 NONSENSE = [
     True, False, math.nan, math.inf, -math.inf, "", " ", [], {}, [1], {"a": 1}, "7", "nan", "inf",
@@ -187,6 +187,8 @@ def test_a_number_that_is_none_is_refused_by_its_key(number, steps, value):
 def test_only_amplitudes_and_read_voltages_may_be_negative_and_few_zero(sign):
     may = {("amplitude", "-"), ("voltage", "-"), ("rest", "0"), ("settle", "0")}
     for number, steps, value in NUMBERS:
+        if steps[0] == "instruments":  # what an option may be is its driver's business
+            continue
         if isinstance(value, str):
             new = value.replace("-", "") if value[0] == "-" else f"-{value}"
             new = new if sign == "-" else re.sub(r"[-\d.]+", "0", value, count=1)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, ValidationError
@@ -105,6 +105,8 @@ class Numbers(Record):
     maybe: float | None = None
     voltage: Volts = 0.0
     either: int | str = 0
+    channel: Literal[1, 2] = 1
+    flag: Literal[0, "auto"] = 0
     inner: list[Inner] = Field(default_factory=list)
 
 
@@ -115,6 +117,7 @@ class Numbers(Record):
         ({"count": "5"}, "x.count"),
         ({"shares": {"a": [1, False]}}, "x.shares.a.1"),
         ({"maybe": "2"}, "x.maybe"),
+        ({"channel": True}, "x.channel"),
     ],
 )
 def test_what_only_looks_like_a_number_is_refused(data, key):
@@ -124,7 +127,8 @@ def test_what_only_looks_like_a_number_is_refused(data, key):
 
 
 def test_text_is_no_offence_where_text_may_stand_or_all_is_text():
-    found = validate(Numbers, {"voltage": "1 V", "either": "5", "maybe": None}, "f")
+    given = {"voltage": "1 V", "either": "5", "maybe": None, "channel": 2, "flag": "auto"}
+    found = validate(Numbers, given, "f")
     assert (found.voltage, found.either, found.maybe) == (1.0, "5", None)
     assert validate(Numbers, {"count": "5"}, "name", all_text=True).count == 5
 

@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import (
@@ -100,6 +100,8 @@ def _lookalike(value: object, wanted: Any, path: list[str]) -> tuple[list[str], 
     if origin in (Union, UnionType):
         single = [part for part in parts if part is not type(None)]
         return _lookalike(value, single[0], path) if len(single) == 1 else None
+    if origin is Literal and any(type(part) is int for part in parts):
+        wanted = bool if any(isinstance(part, bool | str) for part in parts) else int
     if wanted in (int, float):
         return (path, value) if isinstance(value, bool | str) else None
     inside: list[tuple[object, Any, str]] = []
