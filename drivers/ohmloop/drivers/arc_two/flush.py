@@ -162,7 +162,9 @@ class FlushBuilder:
         # The driver pulses by itself while the board goes on: the delay covers pulse and rest.
         pulse = HighSpeedPulse(wanted.clusters, self._falling & wanted.clusters)
         wait = _up(wanted.width + wanted.rest)
-        count = min(wanted.count, _EVERY, (MOST_FRAMES - len(self._made) - _CLOSING) // 2)
+        count = min(
+            wanted.count, _EVERY - self._since, (MOST_FRAMES - len(self._made) - _CLOSING) // 2
+        )
         for _ in range(count):
             self._made.append(pulse)
             self._delay(wait)

@@ -189,7 +189,7 @@ class FramePort:
         except InstrumentError as error:
             if not self._carried_out(flush, number, generation, before, error):
                 problem = f"flush {number} was taken, but none of its flags is in memory"
-                raise self._stopped(problem, before) from error
+                raise self._stopped(problem, None) from error
 
     def _carried_out(
         self, flush: Flush, number: int, generation: int, before: int, error: InstrumentError
@@ -213,7 +213,7 @@ class FramePort:
             return bool(marks)
         given, after = before + flush.given[marks - 1], before + flush.given[marks]
         problem = f"flush {number} stopped after at least {given} and at most {after} pulses"
-        raise self._stopped(problem, given)
+        raise self._stopped(problem, given if given == after else None)
 
     def _settled(self, flush: Flush, number: int) -> int:
         """Flags in memory when the board is idle, or has had the time to be.
@@ -334,7 +334,7 @@ class FramePort:
         return self._doubt(problem, applied)
 
     def _doubt(self, problem: str, applied: int | None) -> InDoubtError:
-        counted = "is unknown" if applied is None else f"is {applied} pulses at least"
+        counted = "is not known exactly" if applied is None else f"is {applied} pulses"
         text = f"{problem}; how far the program got {counted}: read the crossbar again"
         return InDoubtError(self.name, self.resource, f"{text} before going on", applied)
 

@@ -173,7 +173,7 @@ class PyArc2Port:
                 self.resource,
                 f"{error.problem}; at least {given} and at most {given + batch.cells} pulses were"
                 " given: read the crossbar again before going on",
-                given,
+                None,
             ) from error
         return batch.cells
 

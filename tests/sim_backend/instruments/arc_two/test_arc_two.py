@@ -291,13 +291,24 @@ def test_power_that_fails_takes_memory_with_it(board):
 
 
 def test_a_stuck_output_stays_until_the_power_goes(board):
-    board.strike(Strike(Fault.STUCK_OUTPUT))
+    board.machine.stick()
     send(board, *voltage_mode(), level(9, 1000), UpdateDac(), SetDac.reset(), UpdateDac())
     send(board, ModifyChannel(1 << 9))
     assert board.machine.volts[9] == 1000 * LSB
     ask(board, Verb.CONFIGURE)
     assert board.outputs_on
     board.power_cycle()
+    assert not board.outputs_on
+
+
+def test_a_channel_that_does_not_open_stays_on_its_amplifier(board):
+    board.strike(Strike(Fault.STUCK_OUTPUT))
+    send(board, *voltage_mode())
+    assert not board.outputs_on
+    send(board, UpdateChannel.of(range(64), Mode.OPEN), ModifyChannel(mask_of(range(64))))
+    assert board.machine.volts[0] == 0.05
+    board.power_cycle()
+    send(board, UpdateChannel.of(range(64), Mode.OPEN))
     assert not board.outputs_on
 
 

@@ -95,9 +95,9 @@ class EmulatedArcTwo(Emulated):
         self._strike, self._hangs = None, False
 
     def strike(self, strike: Strike) -> None:
-        """Power or hardware fail in the next program, or an output sticks."""
+        """Power or hardware fail in the next program, or a channel does not let go of its line."""
         if strike.fault is Fault.STUCK_OUTPUT:
-            self.machine.stick()
+            self.machine.stick_switch()
         elif strike.fault in (Fault.POWER_MIDWAY, Fault.HARDWARE):
             self._strike = strike
 

@@ -39,6 +39,7 @@ from .chip_lines import ChipLines
 log = logging.getLogger("ohmloop.emulator")
 
 _READING, _AVERAGED = 10_000, 320_000  # a reading's time, ns
+_OFFSET = 0.05  # of an amplifier that nothing drives and a stuck switch leaves on its line, V
 _CLUSTER_OF = np.arange(CHANNELS) // CLUSTER
 
 
@@ -58,8 +59,8 @@ class FrameMachine:
         self.power_up()
 
     def power_up(self) -> None:
-        """As ``configure``; a switch that stuck comes loose."""
-        self._stick = False
+        """As ``configure``; what stuck comes loose."""
+        self._stick = self._switch_fails = self._switch_stuck = False
         self._stuck: tuple[int, float] | None = None
         self.configure()
 
@@ -81,6 +82,10 @@ class FrameMachine:
         """The next channel that is driven stays where it is driven to."""
         self._stick = True
 
+    def stick_switch(self) -> None:
+        """The first row's channel stays on its amplifier when it is told to open."""
+        self._switch_fails = True
+
     @property
     def volts(self) -> NDArray[np.float64]:
         """Voltages of all channels, V; NaN where one is open."""
@@ -88,6 +93,8 @@ class FrameMachine:
         codes = np.where(high, self._latched[1], self._latched[0])
         volts = np.where(self._modes == Mode.OPEN, np.nan, (codes - ZERO) * self._step)
         volts = np.where(self._grounded, 0.0, volts)
+        if self._switch_stuck and self._modes[self.lines.rows[0]] == Mode.OPEN:
+            volts[self.lines.rows[0]] = _OFFSET
         if self._stuck is not None:
             volts[self._stuck[0]] = self._stuck[1]
         return volts
@@ -154,6 +161,7 @@ class FrameMachine:
         self._ready &= ~away
         self._grounded &= modes != Mode.OPEN
         self._modes = np.where(modes == Mode.KEEP, self._modes, modes)
+        self._switch_stuck |= self._switch_fails and modes[self.lines.rows[0]] == Mode.OPEN
         self._drive()
 
     @do.register
