@@ -91,7 +91,7 @@ def validate(
 def _lookalike(value: object, wanted: Any, path: list[str]) -> tuple[list[str], object] | None:
     """The first ``true`` or ``"5"`` where a number is wanted: pydantic takes them for 1 and 5.
 
-    Quantities are text, and are left to their own validator.
+    Quantities are text, and are left to their own validators.
     """
     origin, parts = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
@@ -111,10 +111,17 @@ def _lookalike(value: object, wanted: Any, path: list[str]) -> tuple[list[str], 
     elif isinstance(value, Mapping) and origin is dict:
         inside = [(v, parts[1], str(key)) for key, v in value.items()]
     elif isinstance(value, Mapping) and isinstance(wanted, type) and issubclass(wanted, BaseModel):
-        fields = wanted.model_fields
+        own = _with_validator(wanted)
+        fields = {key: field for key, field in wanted.model_fields.items() if key not in own}
         inside = [(v, _whole(fields[key]), key) for key, v in value.items() if key in fields]
     found = (_lookalike(v, kind, [*path, key]) for v, kind, key in inside)
     return next(filter(None, found), None)
+
+
+def _with_validator(model: type[BaseModel]) -> set[str]:
+    """Fields that a record looks at itself, before pydantic does."""
+    decorators = model.__pydantic_decorators__.field_validators.values()
+    return {name for d in decorators if d.info.mode == "before" for name in d.info.fields}
 
 
 def _whole(field: FieldInfo) -> Any:

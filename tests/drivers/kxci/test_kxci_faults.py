@@ -113,7 +113,7 @@ def _usable_again(emulated, chip) -> None:
     emulated.servers["scs"].faults.clear()
     emulated.rig.analyser._strike = None
     emulated.rig.analyser.cards.overloaded = False
-    if emulated.servers["scs"]._hung:
+    if emulated.servers["scs"].hung:
         emulated.servers["scs"].power_cycle()
     before = emulated.pulses_applied
     assert chip.read().shape == chip.shape
