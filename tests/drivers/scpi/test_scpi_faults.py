@@ -222,6 +222,27 @@ def test_a_message_may_be_cut_anywhere(pulser, emulated, chip, program, make):
     usable_and_safe(emulated, chip, pulser)
 
 
+def test_a_message_that_lay_in_the_buffer_of_a_broken_link(pulser, emulated, chip, program):
+    """It is carried out between the first answer over the new link and the second."""
+    source = getattr(emulated.rig, pulser)
+    carry_out, late = source.message, []
+
+    def message(data: bytes) -> bytes:
+        if not late and (b":INIT" in data or b"*TRG" in data):
+            late.append(data)
+            emulated.servers[pulser].unplug()
+            return b""
+        reply = carry_out(data)
+        if late and data.startswith(b"*OPC?;*ESE?") and len(late) == 1:
+            late.append(carry_out(late[0]))
+        return reply
+
+    source.message = message
+    assert pulse_or_doubt(emulated, chip, program) is None
+    assert len(late) == 2
+    usable_and_safe(emulated, chip, pulser)
+
+
 def test_somebody_else_at_the_instrument_is_noticed(pulser, emulated, chip, program):
     source = getattr(emulated.rig, pulser)
     chip.pulse(program)
