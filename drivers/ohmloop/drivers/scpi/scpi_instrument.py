@@ -41,6 +41,9 @@ def fields_of(reply: str) -> list[str]:
     >>> fields_of('1;+0,"none; all well"')
     ['1', '+0,"none; all well"']
     """
+    fields = reply.split(";")
+    if not any(field.count('"') % 2 for field in fields):  # no ; within quotes: nearly always
+        return [field.strip() for field in fields] if reply else []
     return [match[1].strip() for match in _FIELDS.finditer(reply) if match.start() < len(reply)]
 
 
