@@ -132,7 +132,8 @@ class Script:
 def _await(opened: socket.socket, like: bytes) -> None:
     """Read a reply: as many lines or frames as there were, or where it is binary as many bytes."""
     end = like[-1:]
-    text = like.replace(end, b"").decode("latin-1").isprintable() or end == b"\0"
+    printable = like.replace(end, b"").decode("latin-1").isprintable()
+    text = (printable and not like.startswith(b"#")) or end == b"\0"  # a block may hold line feeds
     got = b""
     while (got.count(end) < like.count(end)) if text else (len(got) < len(like)):
         data = opened.recv(1 << 16)

@@ -21,7 +21,6 @@ from ohmloop.drivers import (
     load_bench,
 )
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.drivers.testing import CHECKS
 from ohmloop.sim_backend.instruments import EmulatedBench
 from ohmloop.sim_backend.instruments.faults import Fault
 
@@ -313,9 +312,3 @@ def test_another_instrument_is_refused_and_nothing_stays_open(emulated):
     assert not emulated.outputs_on
     with open_on_bench(emulated.bench) as crossbar:
         assert crossbar.read().shape == (4, 6)
-
-
-@pytest.mark.conformance
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_conformance(check, emulated):
-    check(lambda: open_on_bench(emulated.bench))

@@ -29,7 +29,7 @@ from ohmloop.drivers.pulses import PulseProgram
 from .parts import Evidence, Matrix, Meter, Outcome, Part, Pulser, Route
 from .snake import snake
 
-_ATTEMPTS = 4  # to play one train, or to read one block
+_ATTEMPTS = 3  # to play one train, or to read one block
 
 
 class RoutedCrossbar(Crossbar):

@@ -37,7 +37,7 @@ SHORTEST_PULSE = 50e-6
 LARGEST_CURRENT = 3.0
 """Largest compliance, A."""
 
-_ATTEMPTS = 4  # to read one cell
+_ATTEMPTS = 3  # to read one cell
 _STEP = 1e-6  # of widths, s
 _TIMER = 20e-6  # shortest time from pulse to pulse, s
 _RANGES = (0.2, 2.0, 20.0, 200.0)

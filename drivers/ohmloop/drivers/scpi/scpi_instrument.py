@@ -19,7 +19,7 @@ from ohmloop.drivers.errors import LinkError, ReportedError, WrongInstrumentErro
 from ohmloop.drivers.instrument import Instrument
 
 _DRAIN_AT_MOST = 100
-_ATTEMPTS = 4
+_ATTEMPTS = 3  # at what may be repeated
 _FIELDS = re.compile(r'((?:"[^"]*"|[^;"])*)(?:;|$)')
 _ERROR = re.compile(r'([+-]?\d+),\s*"(.*)"\s*')
 
@@ -41,6 +41,9 @@ def fields_of(reply: str) -> list[str]:
     >>> fields_of('1;+0,"none; all well"')
     ['1', '+0,"none; all well"']
     """
+    fields = reply.split(";")
+    if not any(field.count('"') % 2 for field in fields):  # no ; within quotes: nearly always
+        return [field.strip() for field in fields] if reply else []
     return [match[1].strip() for match in _FIELDS.finditer(reply) if match.start() < len(reply)]
 
 

@@ -36,7 +36,7 @@ class Channel:
     def __init__(
         self, device: ScpiDevice, number: int, clock: VirtualClock, fixture: Fixture | None
     ) -> None:
-        self._clock, self._fixture = clock, fixture
+        self._clock, self._fixture, self._device = clock, fixture, device
         self.stuck = self._was_on = self.tripped = False
         self.list: list[float] = [0.0]
         self.readings: list[float] = []
@@ -57,10 +57,11 @@ class Channel:
 
     def switched(self) -> None:
         """The output relay was told something; a stuck one stays closed."""
-        if self.stuck and self._was_on:
-            self.output.value = 1.0
+        if self.stuck and not self.on:
+            self.stuck = self._was_on  # what was open already cannot stick
+            self.output.value = float(self.stuck)
         self._was_on = self.on
-        self._drive(self.level.value)
+        self._level_changed()
 
     def sweep(self) -> None:
         """Carry out the triggers of one ``INIT``.
@@ -129,7 +130,11 @@ class Channel:
             self._fixture.drive(level if sourcing else 0.0, self.protection.value)
 
     def _level_changed(self) -> None:
-        self._drive(self.level.value)
+        """Outside of a sweep, there is none to stop."""
+        try:
+            self._drive(self.level.value)
+        except StoppedError:
+            self._device.error(-310)
 
     def _add_settings(self, device: ScpiDevice, n: str) -> None:
         keep, source = device.setting, f"[:SOURce<{n}>]"

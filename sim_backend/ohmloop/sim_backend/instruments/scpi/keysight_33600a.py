@@ -53,7 +53,8 @@ class Generator:
     """One channel; without a fixture its terminals are open."""
 
     def __init__(self, device: ScpiDevice, number: int, fixture: Fixture | None) -> None:
-        self._fixture, self.stuck, self._was_on = fixture, False, False
+        self._fixture, self._device = fixture, device
+        self.stuck = self._was_on = False
         self.waves: dict[str, NDArray[np.float64]] = {}
         self.wave = ""
         self._add_settings(device, f"[:SOURce<{number}>]", str(number))
@@ -71,8 +72,9 @@ class Generator:
 
     def switched(self) -> None:
         """The output relay was told something; a stuck one stays closed."""
-        if self.stuck and self._was_on:
-            self.output.value = 1.0
+        if self.stuck and not self.on:
+            self.stuck = self._was_on  # what was open already cannot stick
+            self.output.value = float(self.stuck)
         self._was_on = self.on
         self._rest()
 
@@ -123,7 +125,10 @@ class Generator:
             level = self._volts(-1.0)
         elif self.burst.value and self.function.value == "ARB" and self.wave:
             level = self._volts(float(self.waves[self.wave][0]))
-        self._drive(level)
+        try:
+            self._drive(level)
+        except StoppedError:
+            self._device.error(-310)
 
     def _drive(self, level: float) -> None:
         if self._fixture is not None:
