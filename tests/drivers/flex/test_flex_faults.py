@@ -148,9 +148,10 @@ def test_a_status_byte_that_does_not_tell_makes_a_lost_reply_a_doubt(emulated, p
 
 
 @pytest.mark.parametrize("pulses", ["spgu", "smu"])
-def test_an_output_that_stays_on_is_told(emulated, chip, caplog):
+def test_an_output_that_stays_on_is_told(emulated, chip, caplog, pulses):
     chip.read()
-    emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.STUCK_OUTPUT])
+    start = 4 if pulses == "spgu" else 3
+    emulated.servers["analyser"].faults.extend([None] * start + [Fault.STUCK_OUTPUT])
     with pytest.raises(InDoubtError, match=r"channel (101|501) stays on") as caught:
         chip.pulse(PROGRAM)
     assert caught.value.applied == emulated.pulses_applied == PROGRAM.total_pulses
