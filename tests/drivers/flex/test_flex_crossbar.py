@@ -21,6 +21,7 @@ from ohmloop.drivers import (
 )
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
+from ohmloop.sim_backend.instruments.faults import Fault
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "bench-flex.yaml"
 BOTH = pytest.mark.parametrize("pulses", ["spgu", "smu"])
@@ -216,6 +217,11 @@ def test_a_refused_line_gives_no_numbers(emulated, chip):
     emulated.rig.analyser.handlers["PA"] = (lambda *_: emulated.rig.analyser.push(120), 0, 1)
     with pytest.raises(ReportedError, match="120"):
         chip.read()
+    emulated.servers["analyser"].faults.extend([None] * 26 + [Fault.HANG_UP])
+    with pytest.raises(ReportedError, match="120"):
+        chip.read()
+    assert not emulated.servers["analyser"].faults
+    assert not emulated.outputs_on
 
 
 def test_the_example_runs():

@@ -110,9 +110,48 @@ def test_a_spoiled_read_is_read_again(emulated, chip, fault, at):
 
 
 @pytest.mark.parametrize("pulses", ["spgu", "smu"])
-def test_an_output_that_stays_on_is_told(emulated, chip, caplog):
+@pytest.mark.parametrize("lost", [Fault.DROP, Fault.HANG_UP, Fault.GARBLE])
+@pytest.mark.parametrize("after", range(4))
+def test_a_lost_reply_does_not_take_the_error_with_it(emulated, chip, pulses, lost, after):
+    """The train stops half-way, and the reply that says so is lost."""
+    arm = {"spgu": 3, "smu": 2}[pulses]
+    faults = [None] * arm + [Strike(Fault.HARDWARE, pulses=1)] + [None] * after + [lost]
+    emulated.servers["analyser"].faults.extend(faults)
+    with pytest.raises(InDoubtError, match=r"error (305|0, which is not told)") as caught:
+        chip.pulse(PROGRAM)
+    assert caught.value.applied in (None, emulated.pulses_applied)
+    assert emulated.pulses_applied == 1
+    emulated.servers["analyser"].faults.clear()
+    works_again(emulated, chip)
+
+
+@pytest.mark.parametrize("pulses", ["spgu", "smu"])
+@pytest.mark.parametrize("status", [0, 48])
+def test_a_status_byte_that_does_not_tell_makes_a_lost_reply_a_doubt(emulated, pulses, status):
+    """What a masked bit shows is what the manual leaves open: the driver finds it out."""
+    emulated.rig.analyser.handlers["*STB?"] = (lambda: str(status), 0, 0)
+    arm = {"spgu": 3, "smu": 2}[pulses]
+    server = emulated.servers["analyser"]
+    with open_on_bench(emulated.bench) as chip:
+        assert not chip.pulser.analyser.status_tells
+        assert chip.pulse(PROGRAM).pulses_applied == PROGRAM.total_pulses
+        server.faults.extend([None] * arm + [Strike(Fault.HARDWARE, pulses=1)])
+        with pytest.raises(InDoubtError, match="305"):
+            chip.pulse(PROGRAM)
+        before = emulated.pulses_applied
+        server.faults.extend([None] * (arm + 1) + [Fault.HANG_UP])
+        with pytest.raises(InDoubtError, match="cannot be asked again") as caught:
+            chip.pulse(PROGRAM)
+        assert caught.value.applied is None
+        assert emulated.pulses_applied - before == 3
+        works_again(emulated, chip)
+
+
+@pytest.mark.parametrize("pulses", ["spgu", "smu"])
+def test_an_output_that_stays_on_is_told(emulated, chip, caplog, pulses):
     chip.read()
-    emulated.servers["analyser"].faults.extend([None] * 3 + [Fault.STUCK_OUTPUT])
+    start = 4 if pulses == "spgu" else 3
+    emulated.servers["analyser"].faults.extend([None] * start + [Fault.STUCK_OUTPUT])
     with pytest.raises(InDoubtError, match=r"channel (101|501) stays on") as caught:
         chip.pulse(PROGRAM)
     assert caught.value.applied == emulated.pulses_applied == PROGRAM.total_pulses

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from secrets import randbelow
 from typing import Annotated, TypeVar
 
@@ -38,6 +39,8 @@ BEGUN, CARRIED_OUT, MEMORY, SCRATCH = 1, 2, 3, 99
 SMU_MODELS = ("B1510A", "B1511A", "B1511B", "B1517A")
 SPGU_MODELS = ("B1525A",)
 _LARGEST_MARK = 32_000
+_ERROR_BIT = 32
+_NONSENSE = "OHMLOOP"  # a header that no instrument knows
 COUNT_MODE = 1
 """Of ``SPRM``; 0 is free run."""
 _DRAIN_AT_MOST = 40
@@ -87,6 +90,7 @@ class B1500A(Instrument):
     Attributes:
         modules: model by slot.
         mark: what ``%I3`` holds while the settings are those that were sent last; 0 before.
+        status_tells: ``*STB?`` says whether there is an error, and leaves it in the queue.
     """
 
     Options = B1500AOptions
@@ -95,6 +99,7 @@ class B1500A(Instrument):
     end = "\r\n"
     modules: Mapping[int, str]
     mark: int = 0
+    status_tells: bool = False
 
     def identify(self) -> str:
         """Ask who it is, and what is in its slots.
@@ -165,8 +170,7 @@ class B1500A(Instrument):
             found.append(error)
             error = self.asked("ERRX?", read_error)
         if found:
-            text = "; ".join(f"error {code}, {message}" for code, message in found)
-            raise ReportedError(self.name, self.transport.resource, text, found[0][0])
+            raise self._reported(found)
 
     def come_back(self, busy: float = 0.0) -> None:
         """After a broken link: open it anew, and throw away what is still on its way.
@@ -212,8 +216,49 @@ class B1500A(Instrument):
         mark = 1 + randbelow(_LARGEST_MARK)
         if self.options.spgu is not None:
             commands = (command("SPRM", COUNT_MODE, 1), *commands)
-        self.obey("FMT 11,0", "CM 0", *commands, set_variable(MEMORY, mark))
+        self.obey("FMT 11,0", "CM 0", *commands)
+        self.status_tells = self._status_tells()
+        self.obey(set_variable(MEMORY, mark))
         self.mark = mark
+
+    def _status_tells(self) -> bool:
+        """Whether ``*STB?`` tells of an error and leaves it there: found out by making one."""
+        with_error = self.asked(line(_NONSENSE, "*STB?"), read_integer) & _ERROR_BIT
+        self._drain()
+        without = self.asked("*STB?", read_integer) & _ERROR_BIT
+        return bool(with_error) and not without
+
+    def trouble(self) -> ReportedError | None:
+        """What the instrument reports, if anything; empties its queue.
+
+        Where ``status_tells``, a reply that is lost on the way does not take the error with it.
+
+        Raises:
+            LinkError: the link broke before it was known whether there is an error.
+        """
+        if self.status_tells:
+            waits = self.asked("*STB?", read_integer) & _ERROR_BIT
+            return self.told() if waits else None
+        try:
+            self.check_errors()
+        except ReportedError as reported:
+            return reported
+        return None
+
+    def told(self) -> ReportedError:
+        """What the error queue holds, as far as the link lets it be told; empties it."""
+        found: list[tuple[int, str]] = []
+        with suppress(LinkError):  # whoever speaks next comes back first
+            while len(found) < _DRAIN_AT_MOST:
+                error = self.asked("ERRX?", read_error)
+                if not error[0]:
+                    break
+                found.append(error)
+        return self._reported(found or [(0, "which is not told")])
+
+    def _reported(self, found: list[tuple[int, str]]) -> ReportedError:
+        text = "; ".join(f"error {code}, {message}" for code, message in found)
+        return ReportedError(self.name, self.transport.resource, text, found[0][0])
 
     def remembers(self) -> bool:
         """Whether the settings are still those of ``configure``.

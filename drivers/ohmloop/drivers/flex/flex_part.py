@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ohmloop.drivers.errors import LinkError, ReportedError
-
 from .b1500a import B1500A
 from .flex_commands import averaging, command
 from .flex_replies import long_form
@@ -105,13 +103,3 @@ class FlexPart:
     def _switch_on(self) -> list[str]:
         """The output switch, where it is open; it closes at 0 V."""
         return [] if self._on else [command("CN", self.channel)]
-
-    def _problems(self, error: tuple[int, str]) -> str:
-        """What the instrument reports, ``error`` and all after it; empty where nothing."""
-        try:
-            self.analyser.raise_for(error)
-        except ReportedError as reported:
-            return reported.problem
-        except LinkError as broken:
-            return f"error {error[0]}, {error[1]}; {broken.problem}"
-        return ""

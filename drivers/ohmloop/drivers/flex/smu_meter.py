@@ -72,6 +72,17 @@ class SmuMeter(FlexPart):
                 self.ready()  # the power may have failed
         return self._measure(voltage)
 
+    def idle(self) -> None:
+        """0 V, output switch open; see ``FlexPart``.
+
+        Raises:
+            ReportedError: a line of a read had been refused, so that its number means nothing.
+        """
+        refused = self.analyser.patiently(self.analyser.trouble)
+        super().idle()
+        if refused is not None:
+            raise refused
+
     def _measure(self, voltage: float) -> float:
         text = line(
             *self._switch_on(),

@@ -22,7 +22,7 @@ from .flex_commands import (
     smu_timing,
     smu_train,
 )
-from .flex_replies import CLIPPED, read_data, read_error
+from .flex_replies import CLIPPED, read_data
 from .smu_meter import SmuMeter
 from .trains import TrainTags
 
@@ -95,9 +95,11 @@ class SmuTrains(SmuMeter):
         data = self.analyser.asked(line(*self._tags.around("XE")), read_data, wait)
         given = sum(not datum.missing for datum in data)  # a sweep that stops fills up with dummies
         clipped = int(any(datum.status in CLIPPED for datum in data))
-        problem = self._problems(self.analyser.asked("ERRX?", read_error))
-        if problem or given != count:
-            return Outcome(Evidence.PART, given, clipped, problem or "the sweep stopped early")
+        if given != count:
+            problem = f"the sweep stopped early: {self.analyser.told().problem}"
+            return Outcome(Evidence.PART, given, clipped, problem)
+        if trouble := self.analyser.trouble():
+            return Outcome(Evidence.PART, given, clipped, trouble.problem)
         self._tags.ended()
         return Outcome(Evidence.WHOLE, count, clipped)
 
@@ -139,9 +141,8 @@ class SmuTrains(SmuMeter):
             self._prepare()  # settings may not have arrived, or the power may have failed
         if found.evidence is not Evidence.WHOLE:
             return found
-        problem = self._problems(self.analyser.asked("ERRX?", read_error))
-        if problem:
-            return Outcome(Evidence.PART, None, 0, problem)
+        if trouble := self.analyser.trouble():
+            return Outcome(Evidence.PART, None, 0, trouble.problem)
         self._tags.ended()
         return Outcome(Evidence.WHOLE, count)
 

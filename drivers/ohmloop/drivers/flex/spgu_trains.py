@@ -8,9 +8,10 @@ SPGU has no current limit: its 50 ohm and what is in series with the cell are al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
-from ohmloop.drivers.errors import InstrumentError, ReportedError
+from ohmloop.drivers.errors import InstrumentError, LinkError, ReportedError
 from ohmloop.drivers.routed import Evidence, Outcome
 
 from .b1500a import B1500A, COUNT_MODE
@@ -27,7 +28,7 @@ from .flex_commands import (
     spgu_voltage,
 )
 from .flex_part import FlexPart
-from .flex_replies import read_error, read_integer, read_number, read_run_mode
+from .flex_replies import read_integer, read_number, read_run_mode
 from .trains import TrainTags
 
 _PERIOD_AT_FIRST = 1e-6  # of an SPGU after a reset, s
@@ -132,9 +133,9 @@ class SpguTrains(FlexPart):
             return Outcome(Evidence.PART, 0, 0, refused.problem)
         duration = abs(signed) * (shape.width + self._conditions.rest) + _MARGIN
         wait = min(duration, _LONGEST_PAUSE)
-        text = line(*self._tags.around(command("SRP")), pause(wait), "ERRX?")
-        error = self.analyser.asked(text, read_error, wait)
-        return self._ending(abs(signed), duration - wait, error)
+        text = line(*self._tags.around(command("SRP")), pause(wait), "SPST?")
+        playing = self.analyser.asked(text, read_integer, wait) != 0
+        return self._ending(abs(signed), duration - wait, playing)
 
     def _arm(self, shape: PulseShape, count: int) -> None:
         """Levels, times and count, made sure of before anything is started.
@@ -161,28 +162,37 @@ class SpguTrains(FlexPart):
         )
         self._on, self._armed, self._period = True, (shape, count), period
 
-    def _ending(self, count: int, left: float, error: tuple[int, str]) -> Outcome:
+    def _ending(self, count: int, left: float, playing: bool) -> Outcome:
         """How a started train ended.
+
+        Args:
+            count: its pulses.
+            left: how long it may still take, s.
+            playing: whether it is known not to have ended.
 
         Raises:
             LinkError: the link broke.
         """
-        if error[0]:
-            self.analyser.transport.write("SPP")
-            return Outcome(Evidence.PART, None, 0, self._problems(error))
-        waited, late = left > 0, 0
-        while self._playing(left):
+        late = 0
+        while playing:
+            playing = self._playing(left)
             left = max(left - _LONGEST_PAUSE, _POLL)
             late += left == _POLL
             if late > _LATEST:
-                self.analyser.transport.write("SPP")
-                return Outcome(Evidence.PART, None, 0, "the SPGU does not come to an end")
-        if waited:  # the error query was answered before the end
-            error = self.analyser.asked("ERRX?", read_error)
-            if error[0]:
-                return Outcome(Evidence.PART, None, 0, self._problems(error))
+                return self._broken_off("the SPGU does not come to an end")
+        if trouble := self.analyser.trouble():
+            return self._broken_off(trouble.problem)
         self._tags.ended()
         return Outcome(Evidence.WHOLE, count)
+
+    def _broken_off(self, problem: str) -> Outcome:
+        """Stop; how many pulses there were, the SPGU does not tell.
+
+        It is known by now: no link that breaks may raise a doubt about that.
+        """
+        with suppress(LinkError):  # idling stops too
+            self.analyser.transport.write("SPP")
+        return Outcome(Evidence.PART, None, 0, problem)
 
     def _playing(self, after: float) -> bool:
         """Whether the SPGU plays, asked when some time (s) has passed."""
@@ -208,7 +218,7 @@ class SpguTrains(FlexPart):
         mode = self.analyser.asked("SPRM?", read_run_mode)
         if mode != (COUNT_MODE, float(count)):
             return Outcome(Evidence.UNKNOWN, None, 0, f"the SPGU's mode is {mode} by now")
-        return self._ending(count, busy, self.analyser.asked("ERRX?", read_error))
+        return self._ending(count, busy, self._playing(0.0))
 
     def idle(self) -> None:
         """No pulse, output switch open; see ``FlexPart``."""

@@ -66,5 +66,8 @@ class TrainTags:
         if begun == done == self._held:
             return Outcome(Evidence.NOTHING, 0)
         if begun == done == self._new:
+            if not self._analyser.status_tells:
+                problem = "the B1500A cannot be asked again whether an error had stopped the train"
+                return Outcome(Evidence.UNKNOWN, None, 0, problem)
             return Outcome(Evidence.WHOLE, None)
         return Outcome(Evidence.UNKNOWN, None, 0, "the line that starts a train was cut")

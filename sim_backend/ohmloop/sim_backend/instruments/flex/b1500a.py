@@ -116,11 +116,11 @@ class EmulatedB1500A(FlexDevice):
             case Fault.ERROR:
                 self.push(305)
             case Fault.COMPLIANCE if not pulsed:  # an SPGU knows none
-                for fixture in fixtures:
-                    fixture.trip()
+                for smu in self.smus.values():
+                    smu.tripping = True
             case Fault.STUCK_OUTPUT:
                 for channel in self._channels():
-                    channel.stuck = True
+                    channel.stuck = channel.on
 
     def power_cycle(self) -> None:
         """Off and on: a stuck relay comes loose, and all is as at power-on."""

@@ -29,6 +29,8 @@ class Smu:
     def __init__(self, slot: int, fixture: Fixture | None = None) -> None:
         self.slot, self._fixture = slot, fixture
         self.stuck = False
+        self.tripping = False
+        """The next pulse finds the source at its current limit; reads do not."""
         self.reset()
 
     def reset(self) -> None:
@@ -37,6 +39,7 @@ class Smu:
         self.voltage, self.limit = 0.0, 100e-6
         self.range: int = 0
         self.before_zero: tuple[float, float] | None = None
+        self.tripping = False
         self._drive()
 
     def switch(self, on: bool) -> None:
@@ -107,6 +110,9 @@ class Smu:
     def pulse(self, volts: float, limit: float, width: float, period: float) -> tuple[str, float]:
         """One pulse from 0 V, measured at its end."""
         self.voltage, self.limit = volts, limit
+        if self._fixture is not None and self.tripping:
+            self._fixture.trip()
+            self.tripping = False
         self._drive()
         if self._fixture is not None:
             self._fixture.clock.sleep(width)
