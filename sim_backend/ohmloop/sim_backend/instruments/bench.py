@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ohmloop.drivers import Bench, ConfigError
 from ohmloop.drivers.registry import lookup
+from ohmloop.drivers.units import Ohms
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
@@ -36,6 +37,8 @@ class EmulationConfig(Record):
         models: model that an instrument identifies as, by instrument name.
         link: how long the links take; a name in ``latency.LINKS``.
         real_time: wait for what instruments take themselves, too.
+        lead_resistance: of each lead between an instrument and a chip, ohm; 4-wire sensing does
+            away with it. Instruments that do not know of it have ideal leads.
     """
 
     seed: int = 0
@@ -43,6 +46,7 @@ class EmulationConfig(Record):
     real_time: bool = False
     chip: PopulationSpec = PopulationSpec()
     models: dict[str, str] = Field(default_factory=dict)
+    lead_resistance: Ohms = 0.0
 
 
 class EmulatedBench:

@@ -34,6 +34,10 @@ class Fixture:
         columns: crosspoint -> column of the chip, on the source's LO.
         clock: the bench's time.
         witness: told of every voltage that cells see.
+
+    Attributes:
+        series: resistance of leads and contacts between the place where the source senses and the
+            cells, ohm; 0 where it senses at the chip.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Fixture:
         self._witness = witness or Witness(0.0)
         self._tripped = False
         self._action: tuple[int, Callable[[], None]] | None = None
+        self.series = self._load = 0.0
 
     def after(self, pulses: int, action: Callable[[], None]) -> None:
         """Call ``action`` once, when so many pulses more have ended."""
@@ -102,14 +107,53 @@ class Fixture:
                 action()
 
     @property
+    def quiet(self) -> bool:
+        """Whether nothing is to go wrong: then a train of pulses may be applied at once."""
+        return self._action is None and not self._tripped
+
+    @property
     def in_compliance(self) -> bool:
         """Whether the source is at its current limit."""
-        return self._tripped or abs(self._voltage) * self._conductance() > self._limit
+        return self._across()[1]
+
+    def true_current(self) -> float:
+        """What flows now without noise, A; the limit itself where the source is at it."""
+        with self.lock:
+            across, limited = self._across()
+            if limited and self._limit < math.inf:
+                return math.copysign(self._limit, self._voltage)
+            return across * self._conductance()
+
+    def train(
+        self, voltages: Iterable[float], limit: float, width: float
+    ) -> list[tuple[float, bool]]:
+        """Pulses of one width one after the other, at once; the same bits as one by one.
+
+        Args:
+            voltages: of each pulse, V; 0 is a slot without one.
+            limit: of the source, A.
+            width: of every pulse, s.
+
+        Returns:
+            Current without noise, A, and whether at the limit, of each.
+        """
+        seen: list[tuple[float, bool]] = []
+        with self.lock:
+            self._end_pulse()
+            self._limit = limit
+            for voltage in voltages:
+                self._voltage = voltage
+                across, limited = self._across()
+                current = math.copysign(limit, voltage) if limited else across * self._load
+                seen.append((current, limited))
+                self._pulse(width, across, limited)
+            self._voltage, self._since = 0.0, self.clock.ns
+        return seen
 
     def current(self) -> float:
         """What the source's meter reads now, A; draws read noise of every cell it sees."""
         with self.lock:
-            volts = self._across()
+            volts, _ = self._across()
             if len(self._between) == 1:
                 return self.cells.read_cell(self._between[0]) * volts
             return sum(self.cells.read_cell(cell) * volts for cell in self._between)
@@ -119,27 +163,29 @@ class Fixture:
             return float(self.cells.g[self._between[0]])
         return sum(float(self.cells.g[cell]) for cell in self._between)
 
-    def _across(self) -> float:
-        """Voltage that the cells see: less than asked for, at the current limit."""
-        conductance = self._conductance()
-        if abs(self._voltage) * conductance <= self._limit:
-            return _TRIPPED * self._voltage if self._tripped else self._voltage
-        return math.copysign(self._limit / conductance, self._voltage)
+    def _across(self) -> tuple[float, bool]:
+        """Voltage that the cells see, and whether the source is at its current limit."""
+        conductance = self._load = self._conductance()
+        voltage = self._voltage / (1.0 + conductance * self.series)
+        if abs(voltage) * conductance > self._limit:
+            return math.copysign(self._limit / conductance, self._voltage), True
+        return (_TRIPPED * voltage, True) if self._tripped else (voltage, False)
 
     def _end_pulse(self) -> None:
         """What the source did since it last changed was a pulse, if it was strong enough."""
+        if self._voltage and self._between:
+            self._pulse((self.clock.ns - self._since) / 1e9, *self._across())
+
+    def _pulse(self, width: float, across: float, limited: bool) -> None:
+        """The cells between the terminals saw ``across`` (V) for ``width`` (s)."""
         if not self._voltage or not self._between:
             return
-        width = (self.clock.ns - self._since) * 1e-9
         self._witness.saw(self._voltage, width)
-        up, strength = self._strength.of(self._voltage, width)
-        if not strength:
+        if not self._strength.of(self._voltage, width)[1]:
             return
-        across = self._across()
+        up, strength = self._strength.of(across, width)
         self._tripped = False
-        if across != self._voltage:
-            self.compliance_pulses += 1
-            up, strength = self._strength.of(across, width)
+        self.compliance_pulses += limited
         if strength:
             for cell in self._between:
                 self.cells.pulse_cell(cell, up, strength)
