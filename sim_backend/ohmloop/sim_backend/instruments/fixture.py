@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable
+from itertools import groupby
 
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
@@ -126,7 +127,7 @@ class Fixture:
 
     def train(
         self, voltages: Iterable[float], limit: float, width: float
-    ) -> list[tuple[float, bool]]:
+    ) -> tuple[list[float], list[int]]:
         """Pulses of one width one after the other, at once; the same bits as one by one.
 
         Args:
@@ -135,28 +136,51 @@ class Fixture:
             width: of every pulse, s.
 
         Returns:
-            Current without noise, A, and whether at the limit, of each.
+            Current of each without noise, A, and which of them were at the limit.
         """
-        seen: list[tuple[float, bool]] = []
+        currents: list[float] = []
+        limited: list[int] = []
         with self.lock:
             self._end_pulse()
             self._limit = limit
-            for voltage in voltages:
+            for voltage, group in groupby(voltages):
+                left = sum(1 for _ in group)
                 self._voltage = voltage
-                across, limited = self._across()
-                current = math.copysign(limit, voltage) if limited else across * self._load
-                seen.append((current, limited))
-                self._pulse(width, across, limited)
+                while left:
+                    seen = self._equal_pulses(voltage, left, width)
+                    if not seen:
+                        across, at_limit = self._across()
+                        seen = [math.copysign(limit, voltage) if at_limit else across * self._load]
+                        limited += [len(currents)] if at_limit else []
+                        self._pulse(width, across, at_limit)
+                    currents += seen
+                    left -= len(seen)
             self._voltage, self._since = 0.0, self.clock.ns
-        return seen
+        return currents, limited
+
+    def _equal_pulses(self, voltage: float, count: int, width: float) -> list[float]:
+        """As many pulses as one cell takes before it reaches the limit; their currents, A."""
+        if len(self._between) != 1 or self.series or not voltage or self._tripped:
+            return []
+        up, strength = self._strength.of(voltage, width)
+        if not strength:
+            return []
+        self._witness.saw(voltage, width)
+        size = abs(voltage)
+        before = self.cells.pulse_train(self._between[0], up, strength, count, size, self._limit)
+        return [voltage * g for g in before]
 
     def current(self) -> float:
         """What the source's meter reads now, A; draws read noise of every cell it sees."""
+        return self.measured()[0]
+
+    def measured(self) -> tuple[float, bool]:
+        """``current``, and whether the source is at its limit."""
         with self.lock:
-            volts, _ = self._across()
+            volts, limited = self._across()
             if len(self._between) == 1:
-                return self.cells.read_cell(self._between[0]) * volts
-            return sum(self.cells.read_cell(cell) * volts for cell in self._between)
+                return self.cells.read_cell(self._between[0]) * volts, limited
+            return sum(self.cells.read_cell(cell) * volts for cell in self._between), limited
 
     def _conductance(self) -> float:
         if len(self._between) == 1:  # nearly always

@@ -8,10 +8,11 @@ their noise, as they are. Not modelled: filters, contact check, limits in power,
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.instruments.fixture import Fixture
 
 from .reading_buffer import FULL, STATUS_COMPLIANCE, STATUS_FOUR_WIRE, ReadingBuffer
 from .terminals import End
@@ -57,7 +58,9 @@ class Channel:
         self._sense = Attribute(0, allowed=(0, 1, 3), on_change=drive)
         self.stuck = self._was_on = False
         self._swept: float | None = None
-        self._nplc, self._count = Attribute(1.0, 0.001, 25), Attribute(1, 1, 60000)
+        self._nplc = Attribute(1.0, 0.001, 25, on_change=model.touched)
+        self._count = Attribute(1, 1, 60000)
+        self._only = _only_fixture(self.ends)
         self._autorangei = Attribute(1, allowed=(0, 1))
         self._rangei = Attribute(0.1, 1e-10, 1.5)
         self.source, self.measure = self._source_tree(), self._measure_tree()
@@ -107,8 +110,11 @@ class Channel:
             delay=Attribute(0.0, -1),
             interval=Attribute(0.0, 0, 1),
             i=lambda *a: self._measure(self._current, a),
-            v=lambda *a: self._measure(self._level, a),
-            iv=lambda *a: (self._measure(self._current, a[:1]), self._measure(self._level, a[1:])),
+            v=lambda *a: self._measure(self._voltage, a),
+            iv=lambda *a: (
+                self._measure(self._current, a[:1]),
+                self._measure(self._voltage, a[1:]),
+            ),
         )
 
     @property
@@ -164,9 +170,14 @@ class Channel:
         reading = self._level() if quantity == "v" else self._swept_current()
         return buffer.store(reading, status, self._clock.ns / 1e9, self._level())
 
+    @property
+    def ceiling(self) -> float:
+        """Largest current that the measuring range holds, A."""
+        return math.inf if self._autorangei.value else _OVERFLOW * self._range()
+
     def shown(self, current: float) -> float:
         """What the meter shows of a current, A: no reading, beyond a fixed range."""
-        if self._autorangei.value or abs(current) <= _OVERFLOW * self._range():
+        if self._autorangei.value or abs(current) <= self.ceiling:
             return current
         return NOT_A_READING
 
@@ -192,18 +203,34 @@ class Channel:
 
     def _drive(self) -> None:
         level = self._level() if self._function.value == 1 else 0.0
+        if self._only is not None:
+            end = self.ends[0]
+            end.level, end.limit = level, self._limiti.value
+            self._only.drive(level, end.limit)
+            return
         for end in self.ends:
             end.drive(level, self._limiti.value, self._sense.value == 1)
 
-    def _current(self) -> float:
-        if not self.on:
-            return 0.0
-        current = 0.0
-        for end in self.ends:
-            current += end.sign * end.port.fixture.current()
-        return self.shown(current)
+    def _voltage(self) -> tuple[float, bool]:
+        return self._level(), self.in_compliance
 
-    def _measure(self, quantity: Any, arguments: tuple[Any, ...]) -> float:
+    def _current(self) -> tuple[float, bool]:
+        """What the meter shows, and whether the source is at its limit."""
+        if not self.on:
+            return 0.0, False
+        if self._only is not None:
+            current, limited = self._only.measured()
+            return self.shown(current), limited
+        current, limited = 0.0, False
+        for end in self.ends:
+            flowing, at_limit = end.port.fixture.measured()
+            current += end.sign * flowing
+            limited |= at_limit
+        return self.shown(current), limited
+
+    def _measure(
+        self, quantity: Callable[[], tuple[float, bool]], arguments: tuple[Any, ...]
+    ) -> float:
         """``count`` readings, into a buffer if a script hands one; returns the last."""
         buffer = tree_of(arguments[0]) if arguments else None
         if arguments and not isinstance(buffer, ReadingBuffer):
@@ -212,13 +239,17 @@ class Channel:
             buffer.begin()
         reading = 0.0
         for _ in range(int(self._count.value)):
-            reading = quantity()
-            self._clock.sleep(self.integration)
+            reading, limited = quantity()
+            self._clock.sleep(self._nplc.value / LINE_HZ)
             if isinstance(buffer, ReadingBuffer):
-                self._store(buffer, reading)
+                status = self.plain_status | (STATUS_COMPLIANCE if limited else 0)
+                if not buffer.store(reading, status, self._clock.ns / 1e9, self._levelv.value):
+                    self._report(FULL, "Reading buffer full")
         return reading
 
-    def _store(self, buffer: ReadingBuffer, reading: float) -> None:
-        status = self.plain_status | (STATUS_COMPLIANCE if self.in_compliance else 0)
-        if not buffer.store(reading, status, self._clock.ns / 1e9, self._level()):
-            self._report(FULL, "Reading buffer full")
+
+def _only_fixture(ends: Sequence[End]) -> Fixture | None:
+    """The fixture of a channel that is alone across one chip, with ideal leads."""
+    if len(ends) == 1 and ends[0].sign == 1 and ends[0].port.simple:
+        return ends[0].port.fixture
+    return None

@@ -9,93 +9,108 @@ left to ``TriggerModel``, which defines what must come out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from .reading_buffer import STATUS_COMPLIANCE
 from .trigger_model import IDLE, MEASURE_OVERHEAD, Sweep, Timer, TriggerModel
+from .tsp_processor import NOT_A_READING
 
 if TYPE_CHECKING:
     from .channel import Channel
 
 
 @dataclass(frozen=True, slots=True)
-class Train:
-    """Equal slots, ns: how many, from one to the next, width, and measurement after the start."""
+class Plan:
+    """What trigger settings amount to, whatever the number of points.
 
-    count: int
+    Attributes:
+        sweeps: those concerned, in the order in which they are initiated.
+        starter: the timer that gives the start events; None for a single pulse.
+        period: from one pulse to the next, ns.
+        width: of a pulse, ns.
+        moment: of the measurement after the start, ns, by sweep.
+        single: the timers that have to give one event each.
+    """
+
+    sweeps: tuple[Sweep, ...]
+    starter: Timer | None
     period: int
     width: int
-    moment: int
+    moment: tuple[int, ...]
+    single: tuple[Timer, ...]
 
 
 def play_at_once(model: TriggerModel) -> bool:
     """Play the initiated sweeps, if they are a train; False leaves everything as it was."""
-    train = _recognised(model)
-    if train is None:
+    plan = model.plan
+    if plan is None or plan.sweeps != tuple(model.armed):
+        plan = model.plan = _plan(model)
+    if plan is None or not _applies(plan):
         return False
-    _play(model, train)
+    _play(model, plan)
     return True
 
 
-def _recognised(model: TriggerModel) -> Train | None:
-    sweeps = model.armed
-    if len(model.active) != len(sweeps) or not all(_plain(sweep) for sweep in sweeps):
-        return None
+def _applies(plan: Plan) -> bool:
+    """Whether it holds now: numbers of points, faults to come, room for readings."""
+    count = plan.sweeps[0].count.value
+    starts = plan.starter.count.value + 1 if plan.starter else 1
+    if count != starts or any(timer.count.value != 1 for timer in plan.single):
+        return False
+    for sweep in plan.sweeps:
+        channel: Any = sweep.channel
+        if sweep.count.value != count or not channel.idle:
+            return False
+        for end in channel.ends:
+            if not end.port.fixture.quiet:
+                return False
+        for quantity, buffer in sweep.buffers:
+            if quantity != "i" or len(buffer.readings) + count > buffer.capacity:
+                return False
+    return True
+
+
+def _plan(model: TriggerModel) -> Plan | None:
+    sweeps = tuple(model.armed)
     first = sweeps[0]
-    start, count = first.source.stimulus.value, int(first.count.value)
-    end = _after(model, start, first.endpulse.stimulus.value)
-    if end is None:
-        return None
-    period = _period(model, start, count)
-    width = _ns(end)
-    moments = {_moment(model, sweep, start, width) for sweep in sweeps}
+    start, stop = first.source.stimulus.value, first.endpulse.stimulus.value
+    end = _after(model, start, stop)
     same = all(
-        (s.source.stimulus.value, s.count.value, s.endpulse.stimulus.value)
-        == (start, count, first.endpulse.stimulus.value)
+        (s.source.stimulus.value, s.endpulse.stimulus.value) == (start, stop) for s in sweeps
+    )
+    plain = all(
+        s.source.action.value == 1 and s.endpulse.action.value == s.endsweep.action.value == IDLE
         for s in sweeps
     )
-    if period is None or not same or None in moments or not (count == 1 or width < period):
+    if end is None or not same or not plain:
         return None
-    return Train(count, period, width, max(m for m in moments if m is not None))
-
-
-def _plain(sweep: Sweep) -> bool:
-    channel: Any = sweep.channel
-    return (
-        sweep.source.action.value == 1
-        and sweep.endpulse.action.value == IDLE
-        and sweep.endsweep.action.value == IDLE
-        and channel.idle
-        and all(end.port.fixture.quiet for end in channel.ends)
-        and all(q == "i" and _has_room(b, sweep) for q, b in sweep.buffers)
-    )
-
-
-def _has_room(buffer: Any, sweep: Sweep) -> bool:
-    return bool(len(buffer.readings) + sweep.count.value <= buffer.capacity)
+    width = _ns(end)
+    moments = [_moment(model, sweep, start, width) for sweep in sweeps]
+    known = tuple(m for m in moments if m is not None)
+    # Sweeps initiated earlier only wait for the last one, whose start starts everything.
+    armed = float(sweeps[-1].events["ARMED"])
+    if len(known) != len(moments):
+        return None
+    single = (end, *filter(None, (_timer(model, s.measure.stimulus.value) for s in sweeps)))
+    if start == armed:
+        return Plan(sweeps, None, 0, width, known, single)
+    timer = _timer(model, start)
+    if timer is None or not timer.passthrough.value or timer.stimulus.value != armed:
+        return None
+    if width >= _ns(timer):
+        return None
+    return Plan(sweeps, timer, _ns(timer), width, known, single)
 
 
 def _after(model: TriggerModel, start: float, event: float) -> Timer | None:
     """The timer that gives ``event`` once after each ``start``."""
     timer = _timer(model, event)
-    once = timer is not None and timer.count.value == 1 and not timer.passthrough.value
-    return timer if once and timer is not None and timer.stimulus.value == start else None
-
-
-def _period(model: TriggerModel, start: float, count: int) -> int | None:
-    """Time from one start event to the next, ns, if there are as many as points."""
-    armed = {float(sweep.events["ARMED"]) for sweep in model.armed}
-    if start in armed and count == 1 and len(model.armed) == 1:
-        return 0
-    timer = _timer(model, start)
-    if timer is None or not timer.passthrough.value or timer.stimulus.value not in armed:
+    if timer is None or timer.passthrough.value:
         return None
-    # Any sweep armed earlier than the timer's own only waits; one armed later would miss the start.
-    if float(model.armed[-1].events["ARMED"]) != timer.stimulus.value:
-        return None
-    return _ns(timer) if timer.count.value == count - 1 else None
+    return timer if timer.stimulus.value == start else None
 
 
 def _moment(model: TriggerModel, sweep: Sweep, start: float, width: int) -> int | None:
@@ -117,38 +132,54 @@ def _ns(timer: Timer) -> int:
     return round(timer.delay.value * 1e9)
 
 
-def _play(model: TriggerModel, train: Train) -> None:
+def _play(model: TriggerModel, plan: Plan) -> None:
     """Pulses reach the chips; readings reach the buffers."""
-    start, sweeps = model.clock.ns, list(model.armed)
-    levels = {id(s.channel): _levels(s, train.count) for s in sweeps}
-    channels: list[Channel] = [s.channel for s in sweeps]  # type: ignore[misc]
+    start, count = model.clock.ns, int(plan.sweeps[0].count.value)
+    channels: list[Channel] = [s.channel for s in plan.sweeps]  # type: ignore[misc]
+    levels = {id(c): _levels(s.levels, count) for c, s in zip(channels, plan.sweeps, strict=True)}
     ports = {id(end.port): end.port for channel in channels for end in channel.ends}
-    model.clock.ns = start + (train.count - 1) * train.period + train.width
+    model.clock.ns = start + (count - 1) * plan.period + plan.width
     seen = {
-        key: port.fixture.train(port.voltages(levels, train.count), port.limit, train.width / 1e9)
+        key: port.fixture.train(port.voltages(levels, count), port.limit, plan.width / 1e9)
         for key, port in ports.items()
     }
-    for sweep, channel in zip(sweeps, channels, strict=True):
-        sweep.waiting, sweep.done = None, train.count
+    for sweep, channel, moment in zip(plan.sweeps, channels, plan.moment, strict=True):
+        sweep.waiting, sweep.done = None, count
         if sweep.measure.action.value:
-            _keep(sweep, channel, levels[id(channel)], seen, start + train.moment, train.period)
+            times = range(start + moment, start + moment + count * plan.period, plan.period or 1)
+            _keep(sweep, channel, levels[id(channel)], seen, times)
 
 
-def _levels(sweep: Sweep, count: int) -> list[float]:
-    if len(sweep.levels) == 1:
-        return sweep.levels * count
-    return list(islice(cycle(sweep.levels), count))
+def _levels(given: list[float], count: int) -> list[float]:
+    return given * count if len(given) == 1 else list(islice(cycle(given), count))
 
 
 def _keep(
-    sweep: Sweep, channel: Channel, levels: list[float], seen: Any, first: int, period: int
+    sweep: Sweep, channel: Channel, levels: list[float], seen: Any, times: Sequence[int]
 ) -> None:
-    (_, buffer), plain = sweep.buffers[0], channel.plain_status
-    ends = [(end.sign, seen[id(end.port)]) for end in channel.ends]
+    (_, buffer), plain, ceiling = sweep.buffers[0], channel.plain_status, channel.ceiling
+    currents, limited = _currents(channel, seen, len(levels))
+    shown = [c if -ceiling <= c <= ceiling else NOT_A_READING for c in currents]
+    statuses = [plain] * len(levels)
+    for k in limited:
+        statuses[k] |= STATUS_COMPLIANCE
+    if not buffer.detailed:
+        buffer.readings.extend(shown)
+        buffer.statuses.extend(statuses)
+        return
     for k, level in enumerate(levels):
-        current, limited = 0.0, False
-        for sign, slots in ends:
-            current += sign * slots[k][0]
-            limited |= slots[k][1]
-        status = plain | STATUS_COMPLIANCE if limited else plain
-        buffer.store(channel.shown(current), status, (first + k * period) / 1e9, level)
+        ns = times[k] if k else times.start  # type: ignore[attr-defined]
+        buffer.store(shown[k], statuses[k], ns / 1e9, level)
+
+
+def _currents(channel: Channel, seen: Any, count: int) -> tuple[list[float], list[int]]:
+    """What flows out of a channel in each slot, and in which it is at its limit."""
+    if len(channel.ends) == 1 and channel.ends[0].sign == 1:
+        found: tuple[list[float], list[int]] = seen[id(channel.ends[0].port)]
+        return found
+    currents, limited = [0.0] * count, set[int]()
+    for end in channel.ends:
+        flowing, at_limit = seen[id(end.port)]
+        currents = [sum_ + end.sign * c for sum_, c in zip(currents, flowing, strict=True)]
+        limited.update(at_limit)
+    return currents, sorted(limited)

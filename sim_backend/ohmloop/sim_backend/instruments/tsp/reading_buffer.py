@@ -100,3 +100,8 @@ class ReadingBuffer(Tree):
         if self._sources.value:
             self.sourcevalues.append(source)
         return True
+
+    @property
+    def detailed(self) -> bool:
+        """Whether times or source values are kept, too."""
+        return bool(self._times.value or self._sources.value)

@@ -52,8 +52,13 @@ class Port:
 
     @property
     def limit(self) -> float:
-        """The smaller current limit, A."""
+        """The smallest current limit, A."""
         return min(end.limit for end in self.ends)
+
+    @property
+    def simple(self) -> bool:
+        """Whether one channel is across the chip, with ideal leads."""
+        return len(self.ends) == 1 and not self._lead
 
     def update(self) -> None:
         """What the cells see has changed."""

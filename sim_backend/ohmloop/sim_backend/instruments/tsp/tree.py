@@ -66,8 +66,8 @@ class Attribute:
 class Flag(Attribute):
     """``true`` or ``false``."""
 
-    def __init__(self, value: bool = False) -> None:
-        super().__init__(value)
+    def __init__(self, value: bool = False, on_change: Callable[[], None] | None = None) -> None:
+        super().__init__(value, on_change=on_change)
 
     def get(self) -> Any:
         """As Lua's boolean."""

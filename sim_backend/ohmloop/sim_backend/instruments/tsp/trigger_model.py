@@ -58,10 +58,11 @@ class Timer:
 
     def __init__(self, model: TriggerModel, event: Event) -> None:
         self._model, self.event = model, event
-        self.delay = Attribute(10e-6, 5e-7, 1e5)
+        touched = model.touched
+        self.delay = Attribute(10e-6, 5e-7, 1e5, on_change=touched)
         self.count = Attribute(1, 0, 1_048_575)
-        self.passthrough = Flag(False)
-        self.stimulus = Attribute(0, 0)
+        self.passthrough = Flag(False, on_change=touched)
+        self.stimulus = Attribute(0, 0, on_change=touched)
         self.overrun = Flag(False)
         self.tree = Tree(
             delay=self.delay,
@@ -85,6 +86,7 @@ class Timer:
 
     def reset(self) -> None:
         """Settings of power-on."""
+        self._model.touched()
         self.tree.reset()
         self.stop()
 
@@ -110,9 +112,9 @@ class Timer:
 class Layer:
     """``source``, ``measure`` or ``endpulse``: an action and the event it waits for."""
 
-    def __init__(self, actions: tuple[float, ...]) -> None:
-        self.action = Attribute(0, allowed=actions)
-        self.stimulus = Attribute(0, 0)
+    def __init__(self, actions: tuple[float, ...], touched: Callable[[], None]) -> None:
+        self.action = Attribute(0, allowed=actions, on_change=touched)
+        self.stimulus = Attribute(0, 0, on_change=touched)
         self.detected = False
 
     def members(self) -> dict[str, Any]:
@@ -146,8 +148,9 @@ class Sweep:
         names = ("ARMED", "SOURCE_COMPLETE", "MEASURE_COMPLETE", "PULSE_COMPLETE",
                  "SWEEP_COMPLETE", "IDLE")  # fmt: skip
         self.events = {name: first + n for n, name in enumerate(names)}
-        self.source, self.measure = Layer((0, 1)), Layer((0, 1))
-        self.endpulse, self.endsweep = Layer((IDLE, HOLD)), Layer((IDLE, HOLD))
+        touched = model.touched
+        self.source, self.measure = Layer((0, 1), touched), Layer((0, 1), touched)
+        self.endpulse, self.endsweep = Layer((IDLE, HOLD), touched), Layer((IDLE, HOLD), touched)
         self.count, self.arm_count = Attribute(1, 1, 2**32 - 1), Attribute(1, 1, 1)
         self.arm_stimulus = Attribute(0, 0, 0)
         self.levels: list[float] = []
@@ -188,6 +191,7 @@ class Sweep:
     def reset(self) -> None:
         """Power-on state."""
         self.abort()
+        self._model.touched()
         self.tree.reset()
         self.levels, self.buffers = [], []
 
@@ -305,10 +309,15 @@ class TriggerModel:
 
     Args:
         clock: the bench's time.
+
+    Attributes:
+        fast: plays the initiated sweeps at once, or says that it cannot.
+        plan: what it has found out about the settings; forgotten when they change.
     """
 
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
+        self.plan: Any = None
         self.timers = [Timer(self, 51 + n) for n in range(_TIMERS)]
         self.sweeps: dict[str, Sweep] = {}
         self.fast: Callable[[TriggerModel], bool] = lambda _: False
@@ -325,6 +334,10 @@ class TriggerModel:
         first = 1 + 10 * len(self.sweeps)
         self.sweeps[name] = Sweep(source, self, first, report)
         return self.sweeps[name]
+
+    def touched(self) -> None:
+        """A setting has changed."""
+        self.plan = None
 
     @property
     def active(self) -> list[Sweep]:
