@@ -5,7 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Self,
+    TypeVar,
+    overload,
+)
+
+from pydantic import BeforeValidator
 
 from .errors import ConfigError, LinkError, NotConnectedError, WrongInstrumentError
 from .links.transport import Transport
@@ -21,6 +33,12 @@ class NoOptions(Record):
     """An instrument without options."""
 
 
+ErrorPolicy = Annotated[
+    Literal["each", "batch", "off"],
+    BeforeValidator(lambda value: "off" if value is False else value),  # YAML reads off as false
+]
+
+
 class InstrumentOptions(Record):
     """Options that every instrument with an error queue may have.
 
@@ -29,7 +47,7 @@ class InstrumentOptions(Record):
             sent, or not for settings at all (``off``). Pulse programs and reads always report.
     """
 
-    errors: Literal["each", "batch", "off"] = "batch"
+    errors: ErrorPolicy = "batch"
 
 
 _CONNECTED: dict[tuple[type, str, str], Instrument] = {}

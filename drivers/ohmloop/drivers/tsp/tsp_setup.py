@@ -93,8 +93,8 @@ def configuration(
     fields = [f'id = "{identity}"', *(f"{key} = {text}" for key, text in names.items())]
     fields += [f"{key} = {number(value)}" for key, value in values.items()]
     return [
-        f"ohmloop.rows = {strings(wiring.rows)}",
-        f"ohmloop.columns = {strings(wiring.columns)}",
+        f'ohmloop.wire("{identity}", "rows", {strings(wiring.rows)})',
+        f'ohmloop.wire("{identity}", "columns", {strings(wiring.columns)})',
         f"ohmloop.configure{{{', '.join(fields)}}}",
     ]
 

@@ -107,8 +107,16 @@ class EmulatedKeithley2600B(TspDevice):
                 super().strike(strike)
 
     def _after(self, pulses: int, action: Callable[[], None]) -> None:
+        """Once, after so many pulses more on any of the chips."""
+        done: list[bool] = []
+
+        def once() -> None:
+            if not done:
+                done.append(True)
+                action()
+
         for fixture in self.fixtures:
-            fixture.after(pulses, action)
+            fixture.after(pulses, once)
 
     def describe(self) -> str:
         """State in words, for who watches the emulator."""
