@@ -36,7 +36,11 @@ pulses:
   rest: {rest}
 read: {{voltage: 100 mV, settle: 1 ms, nplc: 0.1}}
 limits:
-  {{voltage: 2 V, width: 200 ms, read_voltage: 300 mV, current: {current}, pulses_per_program: 40000}}
+  voltage: 2 V
+  width: 200 ms
+  read_voltage: 300 mV
+  current: {current}
+  pulses_per_program: 40000
 visa: {{timeout: {timeout}}}
 emulation: {{seed: 5{emulation}}}
 """

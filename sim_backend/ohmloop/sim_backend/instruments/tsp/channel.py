@@ -62,7 +62,7 @@ class Channel:
         self._count = Attribute(1, 1, 60000)
         self._only = _only_fixture(self.ends)
         self._autorangei = Attribute(1, allowed=(0, 1))
-        self._rangei = Attribute(0.1, 1e-10, 1.5)
+        self._rangei = Attribute(0.1, 1e-10, 1.5, on_change=_fixes(self._autorangei))
         self.source, self.measure = self._source_tree(), self._measure_tree()
         self.sweep: Sweep = model.channel_sweep(name, self, report)
         self.tree = Tree(
@@ -80,13 +80,14 @@ class Channel:
         )  # fmt: skip
 
     def _source_tree(self) -> Tree:
+        automatic = Attribute(1, allowed=(0, 1))
         return Tree(
             func=self._function,
             levelv=self._levelv,
             leveli=Attribute(0.0, -1.5, 1.5, on_change=self._drive),
-            rangev=Attribute(0.2, 0, 200),
+            rangev=Attribute(0.2, 0, 200, on_change=_fixes(automatic)),
             rangei=Attribute(1e-7, 0, 1.5),
-            autorangev=Attribute(1, allowed=(0, 1)),
+            autorangev=automatic,
             autorangei=Attribute(1, allowed=(0, 1)),
             limitv=Attribute(20.0, 0.01, 200),
             limiti=self._limiti,
@@ -246,6 +247,15 @@ class Channel:
                 if not buffer.store(reading, status, self._clock.ns / 1e9, self._levelv.value):
                     self._report(FULL, "Reading buffer full")
         return reading
+
+
+def _fixes(automatic: Attribute) -> Callable[[], None]:
+    """A range that is set is fixed: its autorange goes off."""
+
+    def fix() -> None:
+        automatic.value = 0.0
+
+    return fix
 
 
 def _only_fixture(ends: Sequence[End]) -> Fixture | None:

@@ -95,12 +95,12 @@ def _plan(model: TriggerModel) -> Plan | None:
     if len(known) != len(moments):
         return None
     single = (end, *filter(None, (_timer(model, s.measure.stimulus.value) for s in sweeps)))
-    if start == armed:
-        return Plan(sweeps, None, 0, width, known, single)
-    timer = _timer(model, start)
-    if timer is None or not timer.passthrough.value or timer.stimulus.value != armed:
+    timer = None if start == armed else _timer(model, start)
+    if any(t.stimulus.value and t not in (timer, *single) for t in model.timers):
         return None
-    if width >= _ns(timer):
+    if timer is None:
+        return Plan(sweeps, None, 0, width, known, single) if start == armed else None
+    if not timer.passthrough.value or timer.stimulus.value != armed or width >= _ns(timer):
         return None
     return Plan(sweeps, timer, _ns(timer), width, known, single)
 
