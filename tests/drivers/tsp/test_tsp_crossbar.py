@@ -168,7 +168,8 @@ def test_a_program_for_another_configuration_is_not_run(emulated, chip):
     assert emulated.pulses_applied == 0
 
 
-def test_a_lost_link_leaves_the_program_in_doubt_and_the_relays_open(emulated, bench_file, caplog):
+def test_a_lost_link_leaves_the_program_in_doubt_and_the_relays_open(emulated, monkeypatch, caplog):
+    monkeypatch.setattr("ohmloop.drivers.links.visa._PAUSES", (0.0, 0.1))
     crossbar = open_on_bench(emulated.bench)
     emulated.servers["smu"].close()
     with pytest.raises((InDoubtError, InstrumentError)):
