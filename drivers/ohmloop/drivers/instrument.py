@@ -16,6 +16,7 @@ from typing import (
     TypeVar,
     overload,
 )
+from weakref import WeakValueDictionary
 
 from pydantic import BeforeValidator
 
@@ -50,7 +51,8 @@ class InstrumentOptions(Record):
     errors: ErrorPolicy = "batch"
 
 
-_CONNECTED: dict[tuple[type, str, str], Instrument] = {}
+# Weak, so that one that was dropped without being closed is not taken for one in use.
+_CONNECTED: WeakValueDictionary[tuple[type, str, str], Instrument] = WeakValueDictionary()
 _CONNECTING = threading.RLock()
 
 

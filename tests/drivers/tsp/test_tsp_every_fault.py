@@ -180,3 +180,15 @@ def test_power_lost_before_the_last_part_was_sent_is_no_doubt(make, tools, monke
         program = cell_program(3)
         assert chip.pulse(program).pulses_applied == emulated.pulses_applied
         assert emulated.pulses_applied == program.total_pulses
+
+
+def test_a_script_that_breaks_off_in_a_run_is_in_doubt_and_switched_off(make, tools):
+    emulated = make(timeout="300 ms")
+    with tools.open(emulated) as chip:
+        chip.smu.transport.write("ohmloop.limited = nil")
+        with pytest.raises(InDoubtError, match=r"'running'.*-286") as caught:
+            chip.pulse(cell_program(0))
+        assert caught.value.applied is None
+        assert not emulated.outputs_on
+        before = emulated.pulses_applied
+        assert chip.pulse(cell_program(1)).pulses_applied == emulated.pulses_applied - before

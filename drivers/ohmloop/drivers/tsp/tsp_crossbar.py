@@ -153,14 +153,20 @@ class TspCrossbar(Crossbar):
     def _turn(self) -> Iterator[None]:
         """The instruments for oneself, prepared; after a failure they are prepared anew."""
         with self.smu.lock, self.matrix.lock:
-            last = self.smu.tenant
-            if not isinstance(last, TspCrossbar) or last.bench.config != self.bench.config:
+            if not self._is_set_up():
                 self._set_up()
             try:
                 yield
             except BaseException:
                 self.smu.tenant = None
                 raise
+
+    def _is_set_up(self) -> bool:
+        """Whether the instruments are as the bench file wants them, whoever had them last."""
+        last = self.smu.tenant
+        if last is self:
+            return True
+        return isinstance(last, TspCrossbar) and last.bench.config == self.bench.config
 
     def _set_up(self) -> None:
         self.smu.tenant = None
@@ -361,12 +367,13 @@ class TspCrossbar(Crossbar):
         whole = outcome.state == "done" and outcome.applied == program.total_pulses
         if outcome.errors or not whole:
             problem += _HOT if outcome.state == "hot" else ""
+            broke_off = outcome.state == "running"  # an error ended the script in a run of pulses
             raise InDoubtError(
                 self.smu.name,
                 self.smu.transport.resource,
                 f"program {sequence} ended as {outcome.state!r} after {outcome.applied} of"
                 f" {program.total_pulses} pulses{f': {problem}' if problem else ''}",
-                outcome.applied,
+                None if broke_off else outcome.applied,
             )
         return outcome.applied, outcome.clipped
 
@@ -412,7 +419,8 @@ def _sums_to(current: NDArray[np.float64], total: str) -> bool:
 def _quietly_off(*instruments: Keithley2600B | Keithley707B) -> None:
     for instrument in instruments:
         try:
-            instrument.make_safe()
+            with instrument.lock:
+                instrument.make_safe()
         except OhmloopError as error:
             log.error("%s", error)
         instrument.close()

@@ -152,7 +152,8 @@ class Fixture:
                         across, at_limit = self._across()
                         seen = [math.copysign(limit, voltage) if at_limit else across * self._load]
                         limited += [len(currents)] if at_limit else []
-                        self._pulse(width, across, at_limit)
+                        if self._acts(width):
+                            self._pulse(width, across, at_limit)
                     currents += seen
                     left -= len(seen)
             self._voltage, self._since = 0.0, self.clock.ns
@@ -198,15 +199,19 @@ class Fixture:
     def _end_pulse(self) -> None:
         """What the source did since it last changed was a pulse, if it was strong enough."""
         if self._voltage and self._between:
-            self._pulse((self.clock.ns - self._since) / 1e9, *self._across())
+            width = (self.clock.ns - self._since) / 1e9
+            if self._acts(width):
+                self._pulse(width, *self._across())
+
+    def _acts(self, width: float) -> bool:
+        """Whether cells were under voltage for ``width`` (s), and that moves them."""
+        if not self._voltage or not self._between:
+            return False
+        self._witness.saw(self._voltage, width)
+        return bool(self._strength.of(self._voltage, width)[1])
 
     def _pulse(self, width: float, across: float, limited: bool) -> None:
         """The cells between the terminals saw ``across`` (V) for ``width`` (s)."""
-        if not self._voltage or not self._between:
-            return
-        self._witness.saw(self._voltage, width)
-        if not self._strength.of(self._voltage, width)[1]:
-            return
         up, strength = self._strength.of(across, width)
         self._tripped = False
         self.compliance_pulses += limited

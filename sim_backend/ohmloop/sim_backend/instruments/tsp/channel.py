@@ -220,6 +220,8 @@ class Channel:
         if not self.on:
             return 0.0, False
         if self._only is not None:
+            if self._autorangei.value:
+                return self._only.measured()
             current, limited = self._only.measured()
             return self.shown(current), limited
         current, limited = 0.0, False
@@ -234,17 +236,19 @@ class Channel:
     ) -> float:
         """``count`` readings, into a buffer if a script hands one; returns the last."""
         buffer = tree_of(arguments[0]) if arguments else None
-        if arguments and not isinstance(buffer, ReadingBuffer):
-            raise TypeError("a reading buffer was expected")
         if isinstance(buffer, ReadingBuffer):
             buffer.begin()
-        reading = 0.0
+        elif arguments:
+            raise TypeError("a reading buffer was expected")
+        reading, clock, seconds = 0.0, self._clock, self._nplc.value / LINE_HZ
         for _ in range(int(self._count.value)):
             reading, limited = quantity()
-            self._clock.sleep(self._nplc.value / LINE_HZ)
+            clock.sleep(seconds)
             if isinstance(buffer, ReadingBuffer):
-                status = self.plain_status | (STATUS_COMPLIANCE if limited else 0)
-                if not buffer.store(reading, status, self._clock.ns / 1e9, self._levelv.value):
+                status = STATUS_FOUR_WIRE if self._sense.value == 1 else 0
+                if limited:
+                    status |= STATUS_COMPLIANCE
+                if not buffer.store(reading, status, clock.ns / 1e9, self._levelv.value):
                     self._report(FULL, "Reading buffer full")
         return reading
 

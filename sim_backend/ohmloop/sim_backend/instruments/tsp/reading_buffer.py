@@ -23,8 +23,10 @@ class Column(list[float]):
         """``column[1]`` is the first; beyond the last there is nothing."""
         if isinstance(index, slice):
             return list.__getitem__(self, index)
-        number = int(index)
-        return list.__getitem__(self, number - 1) if 0 < number <= len(self) else None
+        try:
+            return list.__getitem__(self, int(index) - 1) if index > 0 else None
+        except IndexError:
+            return None
 
 
 class _OnlyEmpty(Attribute):
@@ -89,11 +91,12 @@ class ReadingBuffer(Tree):
 
     def store(self, reading: float, status: int, time: float, source: float) -> bool:
         """Keep one reading; False where the buffer is full."""
-        if len(self.readings) >= self.capacity:
+        readings = self.readings
+        if len(readings) >= _DETAILED and len(readings) >= self.capacity:
             return False
-        if not self.readings:
+        if not readings:
             self._base = time
-        self.readings.append(reading)
+        readings.append(reading)
         self.statuses.append(status)
         if self._times.value:
             self.timestamps.append(time - self._base)

@@ -268,7 +268,8 @@ class TspProcessor:
 
     def _getter(self, dynamic: dict[str, Any]) -> Callable[[str], Any]:
         def get(name: str) -> Any:
-            self._interruptible()
+            if self.aborting:
+                raise AbortedError
             found = dynamic.get(name)
             return None if found is None else found.get()
 
@@ -278,7 +279,8 @@ class TspProcessor:
         report: Report = self._report
 
         def set_(name: str, value: Any) -> None:
-            self._interruptible()
+            if self.aborting:
+                raise AbortedError
             found = dynamic.get(name)
             if found is None:
                 raise AttributeError(f"cannot modify {name!r}")
