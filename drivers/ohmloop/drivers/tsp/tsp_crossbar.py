@@ -14,10 +14,8 @@ configuration, which only one crossbar, opened once, ever sends.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from secrets import token_hex
 
 import numpy as np
@@ -42,43 +40,17 @@ from .keithley707b import Keithley707B
 from .keithley2600b import Keithley2600B
 from .tsp_instrument import number
 from .tsp_messages import numbers, program_messages, run_lines, train_lines
+from .tsp_outcome import Outcome
 from .tsp_setup import configuration, set_up
 from .tsp_wiring import check_wiring, timed_by_timers, wiring_of
 
 _READ_BLOCK = 4096
 _ATTEMPTS = 3  # to come back after a broken link
 _STATUS = 'if ohmloop then ohmloop.status() else print("gone") end'
-_REPLY = re.compile(r"(\w+[-.]?\w*),(\d+),([a-z]+),(\d+),(\d+),(\d+)")
 _RELAY = 0.02  # generous time for one move of relays, s
 _NO_READING = 9e37  # the instrument answers 9.91e37 where there is no reading
 _VISIT = 0.005  # generous script time for one pulse or reading, s
 _HOT = "; relays were not moved, for the source did not go to 0 V"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the script says of a program."""
-
-    identity: str
-    sequence: int
-    state: str
-    applied: int
-    clipped: int
-    errors: int
-
-    @classmethod
-    def parse(cls, reply: str) -> Outcome | None:
-        """Read a reply; None if it cannot be one."""
-        match = _REPLY.fullmatch(reply)
-        if not match:
-            return None
-        identity, sequence, state, *counts = match.groups()
-        return cls(identity, int(sequence), state, *map(int, counts))
-
-    def was_run(self, identity: str, sequence: int) -> bool:
-        """Whether the script has run, or refused with errors, that very program."""
-        mine = (self.identity, self.sequence) == (identity, sequence)
-        return mine and (self.state not in ("receiving", "foreign") or self.errors > 0)
 
 
 class TspKind:
