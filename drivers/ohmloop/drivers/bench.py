@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 from .bench_config import BenchConfig, LimitsConfig, PulsesConfig, ReadConfig
@@ -34,37 +35,45 @@ class Bench:
     def __init__(self, path: Path, config: BenchConfig) -> None:
         self.path, self.config = path, config
         self.recorder: Callable[[str], Tap] | None = None
+        self._crossbar: str | None = None
         for name, instrument in config.instruments.items():
             key = f"instruments.{name}"
             driver = instrument_driver(instrument.driver, path, f"{key}.driver")
             validate(driver.Options, instrument.options, path, f"{key}.options")
         for name, crossbar in config.crossbars.items():
             kind = crossbar_kind(crossbar.kind, path, f"crossbars.{name}.kind")
-            kind.check(self, name)
+            kind.check(self.of(name), name)
         self._check_limits()
+
+    def of(self, crossbar: str) -> Bench:
+        """The bench as one crossbar has it: its own pulses, read and limits are the bench's.
+
+        A kind of crossbar is handed this one, so that no kind need know that others differ.
+        """
+        mine = copy(self)
+        mine._crossbar = crossbar
+        return mine
 
     @property
     def conditions(self) -> PulseConditions:
         """The up and down pulses of all crossbars.
 
         Raises:
-            ConfigError: a crossbar has its own: ``conditions_of`` is to be asked. So what does not
-                know of them refuses such a bench, instead of giving a chip another's pulses.
+            ConfigError: a crossbar has its own: ``of`` or ``conditions_of`` is to be asked. So what
+                does not know of them refuses such a bench, instead of giving a chip another's
+                pulses.
         """
-        self._check_common()
-        return _conditions(self.config.pulses)
+        return _conditions(self.config.pulses_of(self._common()))
 
     @property
     def reading(self) -> ReadCondition:
         """The read of all crossbars; as ``conditions``."""
-        self._check_common()
-        return _reading(self.config.read)
+        return _reading(self.config.read_of(self._common()))
 
     @property
     def limits(self) -> Limits:
         """The limits of all crossbars; as ``conditions``."""
-        self._check_common()
-        return _limits(self.config.limits)
+        return _limits(self.config.limits_of(self._common()))
 
     def has_own(self, crossbar: str) -> bool:
         """Whether a crossbar has pulses, a read or limits other than the bench's."""
@@ -141,10 +150,14 @@ class Bench:
                 own = (c.pulses_of(name), c.read_of(name), c.limits_of(name))
                 _check_within_limits(self.path, f"crossbars.{name}.", *own)
 
-    def _check_common(self) -> None:
+    def _common(self) -> str:
+        """The crossbar that this bench is seen from, or one that is like all others."""
+        if self._crossbar is not None:
+            return self._crossbar
         for name in self.config.crossbars:
             if self.has_own(name):
                 raise ConfigError(self.path, f"crossbars.{name}", NO_OWN)
+        return next(iter(self.config.crossbars))
 
 
 def _check_within_limits(

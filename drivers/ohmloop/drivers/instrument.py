@@ -5,9 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    Self,
+    TypeVar,
+    overload,
+)
+from weakref import WeakValueDictionary
 
-from .errors import LinkError, NotConnectedError, WrongInstrumentError
+from pydantic import BeforeValidator
+
+from .errors import ConfigError, LinkError, NotConnectedError, WrongInstrumentError
 from .links.transport import Transport, tell
 from .validation import Record, validate
 
@@ -19,6 +32,28 @@ log = logging.getLogger("ohmloop")
 
 class NoOptions(Record):
     """An instrument without options."""
+
+
+ErrorPolicy = Annotated[
+    Literal["each", "batch", "off"],
+    BeforeValidator(lambda value: "off" if value is False else value),  # YAML reads off as false
+]
+
+
+class InstrumentOptions(Record):
+    """Options that every instrument with an error queue may have.
+
+    Attributes:
+        errors: when the queue is read: after ``each`` setting, once a ``batch`` of settings is
+            sent, or not for settings at all (``off``). Pulse programs and reads always report.
+    """
+
+    errors: ErrorPolicy = "batch"
+
+
+# Weak, so that one that was dropped without being closed is not taken for one in use.
+_CONNECTED: WeakValueDictionary[tuple[type, str, str], Instrument] = WeakValueDictionary()
+_CONNECTING = threading.RLock()
 
 
 class Instrument:
@@ -48,20 +83,42 @@ class Instrument:
         self.identity = ""
         self.lock = threading.RLock()
         self.tenant: object = None
+        self._users = 1
+        self._key: tuple[type, str, str] | None = None
 
     @classmethod
     def connect(cls, bench: Bench, name: str) -> Self:
         """Open the link that ``bench`` names, and make sure of who answers.
 
+        An instrument that is connected already in this process is returned again, with one link,
+        one lock and one tenant; it is let go of when everybody has closed it.
+
         Raises:
             NotConnectedError: nobody answers.
             WrongInstrumentError: somebody else does.
+            ConfigError: it is connected already, with other options.
         """
-        from .links.visa import VisaTransport
-
         config = bench.config.instruments[name]
         options = validate(cls.Options, config.options, bench.path, f"instruments.{name}.options")
-        visa = bench.config.visa
+        key = (cls, bench.config.visa.backend, config.resource.upper())
+        with _CONNECTING:
+            found = _CONNECTED.get(key)
+            if not isinstance(found, cls):
+                found = cls._open(bench, name, options)
+                found._key, _CONNECTED[key] = key, found
+                return found
+            if found.options != options:
+                problem = f"{config.resource} is in use with other options, as {found.name!r}"
+                raise ConfigError(bench.path, f"instruments.{name}.options", problem)
+            found._users += 1
+            found.transport.tap = found.transport.tap or bench.tap(name)
+            return found
+
+    @classmethod
+    def _open(cls, bench: Bench, name: str, options: Record) -> Self:
+        from .links.visa import VisaTransport
+
+        config, visa = bench.config.instruments[name], bench.config.visa
         transport = VisaTransport(
             name, config.resource, visa.backend, visa.timeout, cls.end, bench.tap(name)
         )
@@ -109,12 +166,32 @@ class Instrument:
         """
         raise NotImplementedError
 
+    def changed(self) -> None:
+        """A setting was sent: read the error queue now, if the options say after each."""
+        if getattr(self.options, "errors", "off") == "each":
+            self.check_errors()
+
+    def end_batch(self) -> None:
+        """A batch of settings was sent: read the error queue, unless the options say not to.
+
+        Raises:
+            ReportedError: the queue held errors.
+        """
+        if getattr(self.options, "errors", "batch") != "off":
+            self.check_errors()
+
     def make_safe(self) -> None:
         """Outputs off; idempotent."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of the link."""
+        """Let go of it; the link closes when its last user has."""
+        with _CONNECTING:
+            self._users -= 1
+            if self._users > 0:
+                return
+            if self._key is not None and _CONNECTED.get(self._key) is self:
+                del _CONNECTED[self._key]
         self.transport.close()
 
 

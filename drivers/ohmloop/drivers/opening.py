@@ -52,7 +52,7 @@ def open_on_bench(
         stack.enter_context(recorded(bench, record))
         if claimed := claim(bench, name):  # before an instrument is touched that others may use
             stack.callback(claimed.release)
-        opened = kind.open(bench, name, characteristics=known)
+        opened = kind.open(bench.of(name), name, characteristics=known)
         if isinstance(bench.recorder, Recorder):
             opened.recording = bench.recorder
         opened.at_close.append(stack.pop_all().close)

@@ -102,3 +102,5 @@ Seconds = Annotated[float, BeforeValidator(partial(to_si, unit="s"))]
 """A time in s, configured as text."""
 Siemens = Annotated[float, BeforeValidator(partial(to_si, unit="S"))]
 """A conductance in S, configured as text."""
+Ohms = Annotated[float, BeforeValidator(partial(to_si, unit="ohm"))]
+"""A resistance in ohm, configured as text."""

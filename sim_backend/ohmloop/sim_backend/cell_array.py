@@ -126,6 +126,49 @@ class CellArray:
         self.g[cell] = min(max(g, low), high)
         self.pulses[cell] = n + 1
 
+    def pulse_train(
+        self, cell: int, up: bool, strength: float, count: int, size: float, limit: float
+    ) -> list[float]:
+        """Equal pulses on one cell, the same bits as one by one.
+
+        Args:
+            cell: which.
+            up: direction.
+            strength: of every pulse.
+            count: how many.
+            size: their voltage, V.
+            limit: it ends before the first pulse that would draw more than this, A.
+
+        Returns:
+            Its conductance before each pulse that was given, S.
+        """
+        low, high, slope_up, slope_down, dg_std, _ = self._parameters(cell)
+        slope, bound = (slope_up * strength, high) if up else (slope_down * strength, low)
+        n, g = int(self.pulses[cell]), float(self.g[cell])
+        before: list[float] = []
+        for xi in self._next_draws(cell, n, count):
+            if size * g > limit:
+                break
+            before.append(g)
+            g = min(max(step(g, slope, bound, 1.0 + dg_std * xi), low), high)
+        self.g[cell] = g
+        self.pulses[cell] = n + len(before)
+        return before
+
+    def _next_draws(self, cell: int, n: int, count: int) -> list[float]:
+        """Pulse draws ``n`` to ``n + count - 1`` of one cell."""
+        start, values = self._ahead.get((PULSE, cell), (-_BLOCK, []))
+        if n < start or n + count > start + _BLOCK:
+            if count > _BLOCK // 2:
+                a = self.arrays
+                draws = a.asarray(np.arange(n, n + count))
+                cells = a.asarray(np.full(count, cell, np.int64))
+                found: list[float] = a.numpy(normal(self._pulse_noise, cells, draws, a)).tolist()
+                return found
+            self._fetch(PULSE, self._pulse_noise, cell)
+            start, values = self._ahead[PULSE, cell]
+        return values[n - start : n - start + count]
+
     def read(self, cells: NDArray[np.intp]) -> Any:
         """Conductances with read noise, S; each reading of a cell draws anew."""
         a = self.arrays

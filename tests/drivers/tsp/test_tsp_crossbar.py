@@ -128,9 +128,9 @@ def test_leaving_by_an_exception_turns_everything_off(emulated):
 
 
 def test_make_safe_stops_a_program_that_runs(emulated, chip):
-    lines = ["ohmloop.begin(99, 24, 96000)"]
+    lines = ["ohmloop.begin(ohmloop.c.id, 99, 24, 96000)"]
     lines += [f"ohmloop.add{{{r + 1}, {c + 1}, 4000}}" for r in range(4) for c in range(6)]
-    chip.smu.transport.write("\n".join([*lines, "ohmloop.run(99)"]))
+    chip.smu.transport.write("\n".join([*lines, "ohmloop.run(ohmloop.c.id, 99)"]))
     chip.make_safe()
     assert emulated.pulses_applied < 96_000
     assert not emulated.outputs_on
@@ -143,25 +143,33 @@ def test_make_safe_stops_a_program_that_runs(emulated, chip):
 def test_the_same_sequence_number_never_pulses_twice(emulated, chip):
     receipt = chip.pulse(cell_program(2))
     first = chip.smu.transport.query("ohmloop.status()")
-    assert chip.smu.transport.query(f"ohmloop.run({receipt.sequence})") == first
+    assert chip.smu.transport.query(f"ohmloop.run(ohmloop.c.id, {receipt.sequence})") == first
     assert emulated.pulses_applied == receipt.pulses_applied
 
 
 @pytest.mark.parametrize(
     "lines",
     [
-        ["ohmloop.begin(7, 2, 6)", "ohmloop.add{1, 1, 3}", "ohmloop.run(7)"],  # a line was lost
-        ["ohmloop.begin(7, 1, 6)", "ohmloop.add{1, 1, 3}", "ohmloop.run(7)"],  # a count changed
-        ["ohmloop.begin(7, 1, 3)", "ohmloop.add{1, 1, 3}", "ohmloop.run(8)"],  # another program
+        ["begin({id},7,2,6)", "add{{1, 1, 3}}", "run({id},7)"],  # a line was lost
+        ["begin({id},7,1,6)", "add{{1, 1, 3}}", "run({id},7)"],  # a count changed
+        ["begin({id},7,1,3)", "add{{1, 1, 3}}", "run({id},8)"],  # another program
+        ["begin({id},7,1,3)", "join{{1, 1, 3, 1, 1}}", "run({id},7)"],  # a pattern was lost
     ],
 )
 def test_a_program_that_did_not_arrive_whole_is_not_run(emulated, chip, lines):
-    reply = chip.smu.transport.query("\n".join(lines))
-    assert reply.split(",")[1] == "receiving"
+    text = "\n".join(f"ohmloop.{line}" for line in lines).format(id="ohmloop.c.id")
+    assert chip.smu.transport.query(text).split(",")[2] == "receiving"
     assert emulated.pulses_applied == 0
 
 
-def test_a_lost_link_leaves_the_program_in_doubt_and_the_relays_open(emulated, bench_file, caplog):
+def test_a_program_for_another_configuration_is_not_run(emulated, chip):
+    text = 'ohmloop.begin("x",7,1,3)\nohmloop.add{1,1,3}\nohmloop.run("x",7)'
+    assert chip.smu.transport.query(text).split(",")[2] == "foreign"
+    assert emulated.pulses_applied == 0
+
+
+def test_a_lost_link_leaves_the_program_in_doubt_and_the_relays_open(emulated, monkeypatch, caplog):
+    monkeypatch.setattr("ohmloop.drivers.links.visa._PAUSES", (0.0, 0.1))
     crossbar = open_on_bench(emulated.bench)
     emulated.servers["smu"].close()
     with pytest.raises((InDoubtError, InstrumentError)):
@@ -206,7 +214,7 @@ def test_compliance_is_counted(bench_file):
 
 def test_another_matrix_on_the_tsp_link_is_refused(emulated):
     emulated.rig.smu.processor.attach(
-        2, type(emulated.rig.matrix)(emulated.rig.fixture, serial="999").tree
+        2, type(emulated.rig.matrix)([emulated.rig.fixture], serial="999").tree
     )
     with pytest.raises(InstrumentError, match="not the matrix 'matrix'"):
         open_on_bench(emulated.bench)

@@ -5,19 +5,19 @@ Commands: reference manual 2600BS-901-01, section 7. Numbers are sent with all t
 
 from __future__ import annotations
 
+import copy
 from typing import Literal
 
 from ohmloop.drivers.errors import InstrumentError
-from ohmloop.drivers.instrument import Setting
+from ohmloop.drivers.instrument import InstrumentOptions, Setting
 from ohmloop.drivers.units import Amperes
-from ohmloop.drivers.validation import Record
 
 from .tsp_instrument import TspInstrument, boolean
 
 _MODELS = ("2601B", "2602B", "2604B", "2611B", "2612B", "2614B", "2634B", "2635B", "2636B")
 
 
-class Keithley2600BOptions(Record):
+class Keithley2600BOptions(InstrumentOptions):
     """Options in the bench file.
 
     Attributes:
@@ -32,7 +32,11 @@ class Keithley2600BOptions(Record):
 
 
 class Keithley2600B(TspInstrument):
-    """A source-measure channel, ``smua`` or ``smub``."""
+    """A source-measure channel, ``smua`` or ``smub``.
+
+    Attributes:
+        in_use: channels that ``make_safe`` switches off, such as ``("a", "b")``.
+    """
 
     Options = Keithley2600BOptions
     models = _MODELS
@@ -49,6 +53,14 @@ class Keithley2600B(TspInstrument):
     current_range = Setting("measure.rangei", "Current measuring range, A.", float, 1e-10, 3)
     current_autorange = Setting("measure.autorangei", "Current autorange, 0 or 1.", float, 0, 1)
     sense = Setting("sense", "Sensing: 0 local, 1 remote (4-wire).", float, 0, 1)
+
+    in_use: tuple[str, ...] = ()
+
+    def on_channel(self, channel: str) -> Keithley2600B:
+        """The same instrument, over the same link, with another channel to set and read."""
+        other = copy.copy(self)
+        other.options = self.options.model_copy(update={"channel": channel})
+        return other
 
     @property
     def channel(self) -> str:
@@ -76,14 +88,24 @@ class Keithley2600B(TspInstrument):
             ReportedError: the instrument refused a value.
         """
         self.reset()
+        self.transport.write("format.data = format.REAL64\nformat.byteorder = format.LITTLEENDIAN")
+        self.configure_channel(voltage=voltage, compliance=compliance, nplc=nplc)
+
+    def configure_channel(self, *, voltage: float, compliance: float, nplc: float) -> None:
+        """As ``configure``, the channel alone, without a reset.
+
+        Raises:
+            ReportedError: the instrument refused a value.
+        """
         channel = self.channel
         self.transport.write(
             "\n".join(
                 [
-                    "format.data = format.REAL64",
-                    "format.byteorder = format.LITTLEENDIAN",
                     f"{channel}.source.offmode = {channel}.OUTPUT_NORMAL",
+                    f"{channel}.source.autorangev = 0",
+                    f"{channel}.source.delay = 0",
                     f"{channel}.measure.autozero = {channel}.AUTOZERO_ONCE",
+                    f"{channel}.measure.delay = 0",
                 ]
             )
         )
@@ -96,22 +118,21 @@ class Keithley2600B(TspInstrument):
         self.current_autorange = int(self.options.current_range is None)
         if self.options.current_range is not None:
             self.current_range = self.options.current_range
-        self.check_errors()
+        self.end_batch()
 
     def measure_current(self) -> float:
         """One current reading, A."""
         return float(self.transport.query(f"print({self.channel}.measure.i())"))
 
     def make_safe(self) -> None:
-        """Stop scripts, 0 V, output off; the link is in step again afterwards.
+        """Stop scripts, 0 V, outputs off; the link is in step again afterwards.
 
         Raises:
-            InstrumentError: the output says that it is still on.
+            InstrumentError: an output says that it is still on.
         """
-        channel = self.channel
-        state = self.interrupt(
-            f"{channel}.source.levelv = 0\n{channel}.source.output = 0", f"{channel}.source.output"
-        )
-        if boolean(state):
+        channels = [f"smu{name}" for name in self.in_use or (self.options.channel,)]
+        off = "\n".join(f"{c}.source.levelv = 0\n{c}.source.output = 0" for c in channels)
+        on = self.interrupt(off, " + ".join(f"{c}.source.output" for c in channels))
+        if boolean(on):
             problem = "the output stays on after it was switched off; switch it off at the front"
             raise InstrumentError(self.name, self.transport.resource, f"{problem} panel")

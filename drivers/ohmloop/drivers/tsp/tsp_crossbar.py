@@ -4,14 +4,19 @@ Both instruments hang on one TSP-Link, the SMU as master, so that a script on th
 and pulses without the host in between: a program of any size is a few messages. The script is
 ``crossbar.tsp``, uploaded when the crossbar is opened.
 
-Pulses are timed by the script (``delay``), which is good to about 0.1 ms on the instrument; the
-shortest pulse accepted here is 0.2 ms.
+Pulses are timed by the SMU's trigger timers, which also measure in every pulse: the readings are
+the instrument's own count of pulses, their statuses say which reached compliance. Long pulses, and
+pulses with hardly a rest, are timed by the script (``tsp_wiring.timed_by_timers``).
+
+Crossbars that share instruments take turns: what a program or a read is for is named by a
+configuration, which only one crossbar, opened once, ever sends.
 """
 
 from __future__ import annotations
 
-import re
-from importlib.resources import files
+from collections.abc import Iterator
+from contextlib import contextmanager
+from secrets import token_hex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,25 +29,28 @@ from ohmloop.drivers.errors import (
     InDoubtError,
     InstrumentError,
     LinkError,
+    NotConnectedError,
     OhmloopError,
     ReportedError,
 )
 from ohmloop.drivers.limits import WearLedger
-from ohmloop.drivers.pulses import PulseProgram, PulseRuns
+from ohmloop.drivers.pulses import CoincidencePulses, PulseProgram
 
 from .keithley707b import Keithley707B
 from .keithley2600b import Keithley2600B
 from .tsp_instrument import number
-from .tsp_messages import numbers, program_messages, strings
-from .tsp_wiring import TspWiring, check_script_widths, check_wiring, wiring_of
+from .tsp_messages import numbers, program_messages, run_lines, train_lines
+from .tsp_outcome import Outcome
+from .tsp_setup import configuration, set_up
+from .tsp_wiring import check_wiring, timed_by_timers, wiring_of
 
 _READ_BLOCK = 4096
 _ATTEMPTS = 3  # to come back after a broken link
 _STATUS = 'if ohmloop then ohmloop.status() else print("gone") end'
-_REPLY = re.compile(r"\d+,[a-z]+,\d+,\d+,\d+")
 _RELAY = 0.02  # generous time for one move of relays, s
 _NO_READING = 9e37  # the instrument answers 9.91e37 where there is no reading
 _VISIT = 0.005  # generous script time for one pulse or reading, s
+_HOT = "; relays were not moved, for the source did not go to 0 V"
 
 
 class TspKind:
@@ -105,57 +113,60 @@ class TspCrossbar(Crossbar):
             ledger=WearLedger(shape, bench.ledger_path(name)),
             name=f"{bench.config.name}#{name}",
         )
-        self.smu, self.matrix = smu, matrix
-        self._prepare(wiring_of(bench, name))
+        self.smu, self.matrix, self.bench = smu, matrix, bench
+        self.wiring = wiring_of(bench, name)
+        self._token, self._configured = token_hex(4), 0
+        self._active: PulseConditions | None = None
+        with self._turn():
+            self._cycle = 1.0 / smu.line_frequency
+            smu.transport.write("\n".join(self._configuration(self.conditions)))
+            smu.check_errors()
 
     @property
     def messages(self) -> int:
         """Messages sent to both instruments so far."""
         return self.smu.transport.traffic.messages + self.matrix.transport.traffic.messages
 
-    def _prepare(self, wiring: TspWiring) -> None:
-        c = self.conditions
-        largest = max(abs(c.up.amplitude), abs(c.down.amplitude), abs(self.reading.voltage))
-        self.matrix.reset()
-        self.matrix.check_errors()
-        self.smu.configure(voltage=largest, compliance=self.limits.current, nplc=self.reading.nplc)
-        self._cycle = 1.0 / self.smu.line_frequency
-        node = self.matrix.options.tsp_link_node
-        self._link(node)
-        self.smu.upload("ohmloop_crossbar", files(__package__).joinpath("crossbar.tsp").read_text())
-        self.smu.transport.write(
-            f"ohmloop.rows = {strings(wiring.rows)}\nohmloop.columns = {strings(wiring.columns)}"
-        )
-        self.smu.transport.write("\n".join(self._configuration(self.conditions)))
-        self._active = self.conditions
-        self.smu.check_errors()
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The instruments for oneself, prepared; after a failure they are prepared anew."""
+        with self.smu.lock, self.matrix.lock:
+            if not self._is_set_up():
+                self._set_up()
+            try:
+                yield
+            except BaseException:
+                self.smu.tenant = None
+                raise
 
-    def _link(self, node: int) -> None:
-        """Start TSP-Link and make sure that the node is the matrix we talk to."""
-        transport = self.smu.transport
-        transport.write("tsplink.reset()")
-        serial = transport.query(f"print(node[{node}] and node[{node}].serialno)").strip()
-        if serial != self.matrix.serial_number:
-            raise InstrumentError(
-                self.smu.name,
-                transport.resource,
-                f"TSP-Link node {node} is {serial!r}, not the matrix {self.matrix.name!r} with"
-                f" serial number {self.matrix.serial_number!r}; check the TSP-Link cable and"
-                " tsp_link_node",
-            )
+    def _is_set_up(self) -> bool:
+        """Whether the instruments are as the bench file wants them, whoever had them last."""
+        last = self.smu.tenant
+        if last is self:
+            return True
+        return isinstance(last, TspCrossbar) and last.bench.config == self.bench.config
 
-    def _configuration(self, c: PulseConditions) -> list[str]:
-        values = {
-            "up": c.up.amplitude,
-            "down": c.down.amplitude,
-            "up_width": c.up.width,
-            "down_width": c.down.width,
-            "rest": c.rest,
-            "settle": self.reading.settle,
-        }
-        fields = ", ".join(f"{key} = {number(value)}" for key, value in values.items())
-        matrix = f"node[{self.matrix.options.tsp_link_node}].channel"
-        return [f"ohmloop.configure{{smu = {self.smu.channel}, matrix = {matrix}, {fields}}}"]
+    def _set_up(self) -> None:
+        self.smu.tenant = None
+        set_up(self.bench, self.wiring, self.smu, self.matrix)
+        self._active, self.smu.tenant = None, self
+
+    @property
+    def _identity(self) -> str:
+        """Name of the configuration that was sent last."""
+        return f"{self._token}-{self._configured}"
+
+    def _configuration(self, conditions: PulseConditions | None = None) -> list[str]:
+        """Lines to send first; none if the script is set for this crossbar and these pulses."""
+        conditions = conditions or self._active or self.conditions
+        if self.smu.tenant is self and self._active == conditions:
+            return []
+        self._configured += 1
+        self._active, self.smu.tenant = conditions, self
+        return configuration(
+            self.bench, self.wiring, self.smu, self.matrix, 1.0 / self._cycle, conditions,
+            self._identity,
+        )  # fmt: skip
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         return self._currents(rows, columns, self.reading.voltage) / self.reading.voltage
@@ -164,10 +175,11 @@ class TspCrossbar(Crossbar):
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
         per_block = max(1, _READ_BLOCK // max(1, columns.size))
-        blocks = [
-            self._read_block(rows[start : start + per_block], columns, voltage)
-            for start in range(0, rows.size, per_block)
-        ]
+        with self._turn():
+            blocks = [
+                self._read_block(rows[start : start + per_block], columns, voltage)
+                for start in range(0, rows.size, per_block)
+            ]
         return np.concatenate(blocks) if blocks else np.empty((0, columns.size))
 
     def _read_block(
@@ -177,29 +189,57 @@ class TspCrossbar(Crossbar):
         if not cells:
             return np.empty((rows.size, columns.size))
         cell_time = self.reading.settle + self.reading.nplc * self._cycle + _VISIT + _RELAY
-        text = f"ohmloop.read({numbers(rows + 1)}, {numbers(columns + 1)}, {number(voltage)})"
-        wait = cells * cell_time
-        try:
-            block, errors = self._ask_block(text, cells, wait)
-        except LinkError:
-            # A read may be repeated: it moves no cell.
-            self.smu.come_back(wait)
-            block, errors = self._ask_block(text, cells, wait)
-        if errors:
-            self.smu.check_errors()
-        current = block.reshape(rows.size, columns.size)
+        lines = f"{numbers(rows + 1)}, {numbers(columns + 1)}, {number(voltage)}"
+        current = self._read_again(lines, cells, cells * cell_time).reshape(rows.size, columns.size)
         current[1::2] = current[1::2, ::-1]
         self._refuse_overflow(current, rows, columns)
         return current
 
-    def _ask_block(self, text: str, cells: int, wait: float) -> tuple[NDArray[np.float64], int]:
-        """Currents of a block in the order they were measured, A, and errors queued."""
+    def _read_again(self, lines: str, cells: int, wait: float) -> NDArray[np.float64]:
+        """A read may be repeated: it moves no cell."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._ask_block(lines, cells, wait)
+            except LinkError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+                self._come_back(wait)
+        raise AssertionError("unreachable")
+
+    def _come_back(self, wait: float) -> Outcome | None:
+        """Open the link anew; prepare the instruments where they lost their memory.
+
+        Returns:
+            What the script says of its last program; None if it was lost.
+        """
+        self.smu.come_back(wait)
+        status = self.smu.transport.query(_STATUS, wait)
+        self._active = None
+        if status == "gone":
+            self._set_up()
+            return None
+        outcome = Outcome.parse(status)
+        if outcome is None:
+            raise self._garbled(status)
+        return outcome
+
+    def _ask_block(self, lines: str, cells: int, wait: float) -> NDArray[np.float64]:
+        """Currents of a block in the order they were measured, A."""
+        first = self._configuration()
+        text = "\n".join([*first, f'ohmloop.read("{self._identity}", {lines})'])
         data = self.smu.transport.query_block(text, 2 + 8 * cells + 1, wait)
-        errors, _, total = self.smu.transport.read_line().partition(",")
+        errors, _, rest = self.smu.transport.read_line().partition(",")
+        refused, _, total = rest.partition(",")
         current = np.frombuffer(data[2:-1], "<f8").copy()
-        if not data.startswith(b"#0") or not errors.isdecimal() or not _sums_to(current, total):
-            raise LinkError(self.smu.name, self.smu.transport.resource, "garbled reply to a read")
-        return current, int(errors)
+        counted = errors.isdecimal() and refused.isdecimal()
+        if not data.startswith(b"#0") or not counted or not _sums_to(current, total):
+            raise self._garbled("to a read")
+        if int(errors):
+            self.smu.check_errors()
+        if int(errors) or int(refused):
+            problem = f"{refused} of {cells} cells were not read{_HOT if int(refused) else ''}"
+            raise InstrumentError(self.smu.name, self.smu.transport.resource, problem)
+        return current
 
     def _refuse_overflow(
         self, current: NDArray[np.float64], rows: NDArray[np.intp], columns: NDArray[np.intp]
@@ -216,51 +256,82 @@ class TspCrossbar(Crossbar):
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:
         conditions = program.conditions or self.conditions
-        check_script_widths(conditions)
-        runs = program.runs
-        lines = [] if conditions == self._active else self._configuration(conditions)
-        messages = program_messages(runs, self.shape[1], sequence, lines)
-        wait = runs.cells.size * _RELAY + runs.total_pulses * (conditions.slot + _VISIT)
+        body, items, slots = self._body(program, timed_by_timers(conditions, self.wiring.timing))
+        wait = items * _RELAY + slots * (conditions.slot + _VISIT)
         try:
-            reply = self._send(messages, wait)
-        except LinkError as error:
-            reply = self._after_break(messages, sequence, wait, error)
-        self._active = conditions
-        return self._settle(reply, runs, sequence)
+            with self._turn():
+                outcome = self._run_once(body, items, program, conditions, sequence, wait)
+                return self._settle(outcome, program, sequence)
+        except InDoubtError:
+            self.make_safe()
+            raise
 
-    def _send(self, messages: list[str], wait: float) -> str:
-        *parts, last = messages
-        for part in parts:
-            self.smu.transport.write(part)
-        reply = self.smu.transport.query(last, wait)
-        if not _REPLY.fullmatch(reply):
-            raise LinkError(
-                self.smu.name, self.smu.transport.resource, f"garbled reply {reply!r} to a program"
-            )
-        return reply
+    def _body(self, program: PulseProgram, timed: bool) -> tuple[list[str], int, int]:
+        """Lines of a program, items in them, and slots they take to play."""
+        if self.wiring.column_channel and timed and isinstance(program, CoincidencePulses):
+            lines, items = train_lines(program)
+            return lines, items, items * program.length
+        runs = program.runs
+        return run_lines(runs, self.shape[1]), runs.cells.size, runs.total_pulses
 
-    def _after_break(
-        self, messages: list[str], sequence: int, wait: float, error: LinkError
-    ) -> str:
-        """Come back, ask, then take the outcome or send again: never twice what was run.
+    def _run_once(
+        self,
+        body: list[str],
+        items: int,
+        program: PulseProgram,
+        conditions: PulseConditions,
+        sequence: int,
+        wait: float,
+    ) -> Outcome:
+        """Send, and after a break ask, then take the outcome or send again: never run twice.
 
         The instrument answers only when its script is at rest. A program that it does not know, or
         is still receiving, was not run; one that it knows is not sent again.
         """
+        error = LinkError(self.smu.name, self.smu.transport.resource, "the program never arrived")
+        for _ in range(_ATTEMPTS):
+            first = self._configuration(conditions)
+            identity = self._identity
+            messages = program_messages(
+                body, identity, sequence, items, program.total_pulses, first
+            )
+            asked = False
+            try:
+                for part in messages[:-1]:
+                    self.smu.transport.write(part)
+                asked = True
+                outcome = Outcome.parse(self.smu.transport.query(messages[-1], wait))
+                if outcome is None or outcome.sequence != sequence:
+                    raise self._garbled("to a program")
+            except LinkError as broken:
+                error = broken
+                outcome = self._ask_after(broken, asked, sequence, wait)
+            if outcome is not None and outcome.was_run(identity, sequence):
+                return outcome
+            self._active = None
+        problem = f"{error.problem}; program {sequence} was not run, nothing of it was applied"
+        raise LinkError(self.smu.name, self.smu.transport.resource, problem)
+
+    def _ask_after(
+        self, error: InstrumentError, asked: bool, sequence: int, wait: float
+    ) -> Outcome | None:
+        """What became of a program whose reply was lost; None if it was surely not run.
+
+        Raises:
+            InDoubtError: nobody can tell.
+        """
         for _ in range(_ATTEMPTS):
             try:
-                self.smu.come_back(wait)
-                status = self.smu.transport.query(_STATUS, wait)
-                if status == "gone":
-                    break  # reset or power-cycled: nobody knows
-                if not _REPLY.fullmatch(status):
-                    continue
-                known, state = status.split(",")[:2]
-                if known == str(sequence) and state != "receiving":
-                    return status
-                return self._send(messages, wait)
+                outcome = self._come_back(wait)
+            except NotConnectedError as gone:
+                error = gone
+                break
             except LinkError as again:
                 error = again
+                continue
+            if outcome is None and asked:
+                break  # reset or power-cycled: nobody knows
+            return outcome
         raise InDoubtError(
             self.smu.name,
             self.smu.transport.resource,
@@ -269,39 +340,48 @@ class TspCrossbar(Crossbar):
             None,
         ) from error
 
-    def _settle(self, reply: str, runs: PulseRuns, sequence: int) -> tuple[int, int]:
-        fields = reply.split(",")
-        state, applied, clipped, errors = fields[1], *map(int, fields[2:])
-        problem = self._reported() if errors else None
-        if fields[0] != str(sequence) or problem or state != "done" or applied != runs.total_pulses:
+    def _settle(self, outcome: Outcome, program: PulseProgram, sequence: int) -> tuple[int, int]:
+        problem = self._reported() if outcome.errors else ""
+        whole = outcome.state == "done" and outcome.applied == program.total_pulses
+        if outcome.errors or not whole:
+            problem += _HOT if outcome.state == "hot" else ""
+            broke_off = outcome.state == "running"  # an error ended the script in a run of pulses
             raise InDoubtError(
                 self.smu.name,
                 self.smu.transport.resource,
-                f"program {sequence} ended as {state!r} after {applied} of {runs.total_pulses}"
-                f" pulses{f': {problem}' if problem else ''}",
-                applied,
+                f"program {sequence} ended as {outcome.state!r} after {outcome.applied} of"
+                f" {program.total_pulses} pulses{f': {problem}' if problem else ''}",
+                None if broke_off else outcome.applied,
             )
-        return applied, clipped
+        return outcome.applied, outcome.clipped
 
     def _reported(self) -> str:
         try:
             self.smu.check_errors()
         except ReportedError as error:
             return error.problem
+        except LinkError as error:
+            return f"its errors could not be read: {error.problem}"
         return ""
+
+    def _garbled(self, what: str) -> LinkError:
+        return LinkError(self.smu.name, self.smu.transport.resource, f"garbled reply {what}")
 
     def _make_safe(self) -> None:
         """SMU off first, then relays open; relays by the matrix's own link if the SMU is gone."""
         failed: list[str] = []
         for instrument in (self.smu, self.matrix):
             try:
-                instrument.make_safe()
+                with instrument.lock:
+                    instrument.make_safe()
             except OhmloopError as error:
                 failed.append(str(error))
         if failed:
             raise OhmloopError("; ".join(failed))
 
     def _close(self) -> None:
+        if self.smu.tenant is self:
+            self.smu.tenant = None
         self.smu.close()
         self.matrix.close()
 
@@ -317,7 +397,8 @@ def _sums_to(current: NDArray[np.float64], total: str) -> bool:
 def _quietly_off(*instruments: Keithley2600B | Keithley707B) -> None:
     for instrument in instruments:
         try:
-            instrument.make_safe()
+            with instrument.lock:
+                instrument.make_safe()
         except OhmloopError as error:
             log.error("%s", error)
         instrument.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from secrets import token_hex
 from typing import Any
 
-from ohmloop.drivers.errors import ReportedError
+from ohmloop.drivers.errors import LinkError, NotConnectedError, ReportedError
 from ohmloop.drivers.instrument import Instrument
 
 _DRAIN_AT_MOST = 100
@@ -43,8 +43,9 @@ class TspInstrument(Instrument):
         return self.transport.query(f"print({self.path(attribute)})")
 
     def set_attribute(self, attribute: str, value: Any) -> None:
-        """Assign; the error queue is read with the next ``check_errors``."""
+        """Assign; when the error queue is read is ``options.errors``."""
         self.transport.write(f"{self.path(attribute)} = {number(value)}")
+        self.changed()
 
     def path(self, attribute: str) -> str:
         """Full name of an attribute; drivers with channels put theirs before it."""
@@ -79,11 +80,21 @@ class TspInstrument(Instrument):
     def interrupt(self, then: str = "", tell: str = "nil") -> str:
         """Stop a running script, run ``then``, and throw away replies still on their way.
 
+        A broken link is opened anew, once.
+
         Returns:
             What the expression ``tell`` came to afterwards, as text.
+
+        Raises:
+            LinkError: it does not come back.
         """
         marker = f"ohmloop-{token_hex(4)}"
-        lines = self.transport.resync(f'\nabort\n{then}\nprint("{marker}", {tell})', marker)
+        text = f'\nabort\n{then}\nprint("{marker}", {tell})'
+        try:
+            lines = self.transport.resync(text, marker)
+        except LinkError:
+            self.transport.restart()
+            lines = self.transport.resync(text, marker)
         return lines[-1].rpartition("\t")[2]
 
     def come_back(self, busy: float = 0.0) -> None:
@@ -93,9 +104,14 @@ class TspInstrument(Instrument):
         answers when it is done.
 
         Raises:
-            LinkError: it does not come back.
+            NotConnectedError: nobody is there any more.
+            LinkError: it is there, and does not come back in step.
         """
-        self.transport.reopen()
+        try:
+            self.transport.reopen()
+        except LinkError as error:
+            resource = self.transport.resource
+            raise NotConnectedError(self.name, resource, error.problem) from error
         marker = f"ohmloop-{token_hex(4)}"
         self.transport.resync(f'\nprint("{marker}")', marker, busy)
 

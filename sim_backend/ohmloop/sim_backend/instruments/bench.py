@@ -12,6 +12,7 @@ from pydantic import Field
 
 from ohmloop.drivers import Bench, ConfigError
 from ohmloop.drivers.registry import lookup
+from ohmloop.drivers.units import Ohms
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
@@ -40,6 +41,8 @@ class EmulationConfig(Record):
         real_time: wait for what instruments take themselves, too.
         meter: what current meters add.
         faults: what is wrong with one chip or its wiring.
+        lead_resistance: of each lead between an instrument and a chip, ohm; 4-wire sensing does
+            away with it. Instruments that do not know of it have ideal leads.
     """
 
     seed: int = 0
@@ -49,6 +52,7 @@ class EmulationConfig(Record):
     models: dict[str, str] = Field(default_factory=dict)
     meter: MeterConfig = MeterConfig()
     faults: WiringFaults | None = None
+    lead_resistance: Ohms = 0.0
 
 
 class EmulatedBench:
@@ -144,7 +148,8 @@ class EmulatedBench:
         cells = WiredCells(population, seed, faults) if faults else CellArray(population, seed)
         witness = Witness(self._file.limits_of(crossbar).read_voltage)
         meter = Meter(self.config.meter, seed)
-        return Chip(cells, self.clock, self._file, crossbar, self.config.models, witness, meter)
+        bench = self._file.of(crossbar)
+        return Chip(cells, self.clock, bench, crossbar, self.config.models, witness, meter)
 
     def _faults_of(self, crossbar: str, shape: tuple[int, int]) -> WiringFaults | None:
         faults = self.config.faults

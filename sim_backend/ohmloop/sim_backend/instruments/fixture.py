@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable
+from itertools import groupby
 
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
@@ -36,6 +37,10 @@ class Fixture:
         clock: the bench's time.
         witness: told of every voltage that cells see.
         meter: what the source's meter adds.
+
+    Attributes:
+        series: resistance of leads and contacts between the place where the source senses and the
+            cells, ohm; 0 where it senses at the chip.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Fixture:
         self._shows = (meter or Meter()).shows
         self._tripped = False
         self._action: tuple[int, Callable[[], None]] | None = None
+        self.series = self._load = 0.0
 
     def after(self, pulses: int, action: Callable[[], None]) -> None:
         """Call ``action`` once, when so many pulses more have ended."""
@@ -106,52 +112,121 @@ class Fixture:
                 action()
 
     @property
+    def quiet(self) -> bool:
+        """Whether nothing is to go wrong: then a train of pulses may be applied at once."""
+        return self._action is None and not self._tripped
+
+    @property
     def in_compliance(self) -> bool:
         """Whether the source is at its current limit."""
-        return self._tripped or abs(self._voltage) * self._conductance() > self._limit
+        return self._across()[1]
+
+    def true_current(self) -> float:
+        """What flows now without noise, A; the limit itself where the source is at it."""
+        with self.lock:
+            across, limited = self._across()
+            if limited and self._limit < math.inf:
+                return math.copysign(self._limit, self._voltage)
+            return across * self._conductance()
+
+    def train(
+        self, voltages: Iterable[float], limit: float, width: float
+    ) -> tuple[list[float], list[int]]:
+        """Pulses of one width one after the other, at once; the same bits as one by one.
+
+        Args:
+            voltages: of each pulse, V; 0 is a slot without one.
+            limit: of the source, A.
+            width: of every pulse, s.
+
+        Returns:
+            Current of each without noise, A, and which of them were at the limit.
+        """
+        currents: list[float] = []
+        limited: list[int] = []
+        with self.lock:
+            self._end_pulse()
+            self._limit = limit
+            for voltage, group in groupby(voltages):
+                left = sum(1 for _ in group)
+                self._voltage = voltage
+                while left:
+                    seen = self._equal_pulses(voltage, left, width)
+                    if not seen:
+                        across, at_limit = self._across()
+                        seen = [math.copysign(limit, voltage) if at_limit else across * self._load]
+                        limited += [len(currents)] if at_limit else []
+                        if self._acts(width):
+                            self._pulse(width, across, at_limit)
+                    currents += seen
+                    left -= len(seen)
+            self._voltage, self._since = 0.0, self.clock.ns
+        return currents, limited
+
+    def _equal_pulses(self, voltage: float, count: int, width: float) -> list[float]:
+        """As many pulses as one cell takes before it reaches the limit; their currents, A."""
+        if len(self._between) != 1 or self.series or not voltage or self._tripped:
+            return []
+        up, strength = self._strength.of(voltage, width)
+        if not strength:
+            return []
+        self._witness.saw(voltage, width)
+        size = abs(voltage)
+        before = self.cells.pulse_train(self._between[0], up, strength, count, size, self._limit)
+        return [voltage * g for g in before]
 
     def current(self) -> float:
         """What the source's meter reads now, A; draws read noise of every cell it sees."""
+        return self.measured()[0]
+
+    def measured(self) -> tuple[float, bool]:
+        """``current``, and whether the source is at its limit."""
         with self.lock:
-            volts = self._across()
+            volts, limited = self._across()
             if len(self._between) == 1:
                 flows = self.cells.read_cell(self._between[0]) * volts
             else:
                 flows = sum(self.cells.read_cell(cell) * volts for cell in self._between)
-            return float(self._shows(flows))
+            return float(self._shows(flows)), limited
 
     @property
     def settled_current(self) -> float:
         """The current without a meter's noise, A; draws nothing."""
         with self.lock:
-            return self._across() * self._conductance()
+            return self._across()[0] * self._conductance()
 
     def _conductance(self) -> float:
         if len(self._between) == 1:  # nearly always
             return self.cells.seen(self._between[0])
         return sum(self.cells.seen(cell) for cell in self._between)
 
-    def _across(self) -> float:
-        """Voltage that the cells see: less than asked for, at the current limit."""
-        conductance = self._conductance()
-        if abs(self._voltage) * conductance <= self._limit:
-            return _TRIPPED * self._voltage if self._tripped else self._voltage
-        return math.copysign(self._limit / conductance, self._voltage)
+    def _across(self) -> tuple[float, bool]:
+        """Voltage that the cells see, and whether the source is at its current limit."""
+        conductance = self._load = self._conductance()
+        voltage = self._voltage / (1.0 + conductance * self.series)
+        if abs(voltage) * conductance > self._limit:
+            return math.copysign(self._limit / conductance, self._voltage), True
+        return (_TRIPPED * voltage, True) if self._tripped else (voltage, False)
 
     def _end_pulse(self) -> None:
         """What the source did since it last changed was a pulse, if it was strong enough."""
+        if self._voltage and self._between:
+            width = (self.clock.ns - self._since) / 1e9
+            if self._acts(width):
+                self._pulse(width, *self._across())
+
+    def _acts(self, width: float) -> bool:
+        """Whether cells were under voltage for ``width`` (s), and that moves them."""
         if not self._voltage or not self._between:
-            return
-        width = (self.clock.ns - self._since) / 1e9  # exact, as the width in a bench file is
+            return False
         self._witness.saw(self._voltage, width)
-        up, strength = self._strength.of(self._voltage, width)
-        if not strength:
-            return
-        across = self._across()
+        return bool(self._strength.of(self._voltage, width)[1])
+
+    def _pulse(self, width: float, across: float, limited: bool) -> None:
+        """The cells between the terminals saw ``across`` (V) for ``width`` (s)."""
+        up, strength = self._strength.of(across, width)
         self._tripped = False
-        if across != self._voltage:
-            self.compliance_pulses += 1
-            up, strength = self._strength.of(across, width)
+        self.compliance_pulses += limited
         if strength:
             for cell in self._between:
                 self.cells.pulse_cell(cell, up, strength)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ohmloop.sim_backend.clock import VirtualClock
-from ohmloop.sim_backend.instruments.tsp.keithley2600b import buffer_tree
+from ohmloop.sim_backend.instruments.tsp.reading_buffer import ReadingBuffer
 from ohmloop.sim_backend.instruments.tsp.tree import Attribute, Tree
 from ohmloop.sim_backend.instruments.tsp.tsp_processor import TspProcessor
 
@@ -15,7 +15,7 @@ from ohmloop.sim_backend.instruments.tsp.tsp_processor import TspProcessor
 @pytest.fixture
 def tsp() -> TspProcessor:
     tree = Tree(
-        level=Tree(value=Attribute(0.5, -1, 1)), buffer=buffer_tree(), localnode=Tree(model="X")
+        level=Tree(value=Attribute(0.5, -1, 1)), buffer=ReadingBuffer(), localnode=Tree(model="X")
     )
     return TspProcessor("Maker, Model X, 1, 2", tree, VirtualClock(), lambda: None)
 

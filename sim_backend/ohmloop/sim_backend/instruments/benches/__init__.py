@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).parent
 
 
 def families() -> list[str]:
-    """Names of the families: kinds of crossbar in a bench file, some with another source besides."""
+    """Names of the families: kinds of crossbar, some with another source besides."""
     return sorted(file.stem for file in _FOLDER.glob("*.yaml"))
 
 

@@ -63,6 +63,7 @@ class FlexRig:
             {point: column for column, point in enumerate(columns)},
             chip.clock,
             chip.witness,
+            chip.meter,
         )
 
     @property

@@ -53,6 +53,7 @@ class ScpiRig:
             {point: column for column, point in enumerate(route.columns)},
             self._chip.clock,
             self._chip.witness,
+            self._chip.meter,
         )
 
     @property

@@ -7,6 +7,8 @@ Commands and rules: 707B-901-01, section 7. On any error in a list nothing moves
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +20,7 @@ from .tsp_processor import TspProcessor
 
 _SETTLE = 4e-3
 _SLOTS, _ROWS, _COLUMNS = 6, "ABCDEFGH", 12
-_INVALID, _FORBIDDEN, _NOT_ALLOWED = 1114, 1125, 1115
+_INVALID, _FORBIDDEN, _NOT_ALLOWED, _LINK = 1114, 1125, 1115, 1205
 _NAME = re.compile(r"([1-6])([A-H])(\d\d)")
 
 
@@ -30,20 +32,41 @@ class ChannelError(Exception):
         super().__init__(message)
 
 
+class _Master:
+    """A TSP-Link master that reaches the matrix as a node; errors go to its queue."""
+
+    def __init__(self, processor: TspProcessor, node: int) -> None:
+        self.processor, self.node, self.up = processor, node, True
+        self.relink: Callable[[], None] = lambda: None
+
+    def report(self, code: int, message: str) -> None:
+        """Queue an error that says which node."""
+        errors = self.processor.errors
+        errors.node, before = self.node, errors.node
+        errors.push(code, message)
+        errors.node = before
+
+
 class EmulatedKeithley707B(TspDevice):
     """The matrix: crosspoints and a command processor.
 
     Args:
-        fixture: what its lines are wired to.
+        fixtures: the chips that its lines are wired to.
         node: its number on the TSP-Link.
         model: such as ``707B``.
         serial: serial number.
     """
 
     def __init__(
-        self, fixture: Fixture, node: int = 2, model: str = "707B", serial: str = "1270002"
+        self,
+        fixtures: Sequence[Fixture],
+        node: int = 2,
+        model: str = "707B",
+        serial: str = "1270002",
     ) -> None:
-        self._fixture = fixture
+        self._fixtures, self._clock, self.node = fixtures, fixtures[0].clock, node
+        self._lock = threading.RLock()
+        self._masters: list[_Master] = []
         self.closed: dict[str, None] = {}
         self.moves: dict[str, int] = {}
         self._forbidden: set[str] = set()
@@ -58,12 +81,25 @@ class EmulatedKeithley707B(TspDevice):
             serialno=serial,
         )
         identity = f"KEITHLEY INSTRUMENTS INC.,MODEL {model},{serial},01.20a"
-        self.processor = TspProcessor(identity, self.tree, fixture.clock, self.reset)
+        self.processor = TspProcessor(identity, self.tree, self._clock, self.reset)
         self.processor.errors.node = node
 
     def link_to(self, master: TspProcessor, node: int) -> None:
         """Become node ``node`` of ``master``; errors of its commands go to the master's queue."""
-        master.attach(node, self._for_master(master, node))
+        link = _Master(master, node)
+        self._masters.append(link)
+        link.relink = lambda: self._linked(link)
+        master.attach(node, self._for_master(link), link.relink)
+
+    def power_cycle(self) -> None:
+        """Relays open, rules forgotten, off the TSP-Link until a master starts that anew."""
+        super().power_cycle()
+        for link in self._masters:
+            link.up = False
+
+    @staticmethod
+    def _linked(link: _Master) -> None:
+        link.up = True
 
     def reset(self) -> None:
         """Open all, forget rules and forbidden channels."""
@@ -79,17 +115,12 @@ class EmulatedKeithley707B(TspDevice):
     def _own_report(self, code: int, message: str) -> None:
         self.processor.errors.push(code, message)
 
-    def _for_master(self, master: TspProcessor, node: int) -> Tree:
-        def report(code: int, message: str) -> None:
-            master.errors.node, before = node, master.errors.node
-            master.errors.push(code, message)
-            master.errors.node = before
-
+    def _for_master(self, link: _Master) -> Tree:
         members = dict(self.tree.members)
-        members["channel"] = self._channel_tree(report)
+        members["channel"] = self._channel_tree(link)
         return Tree(**members)
 
-    def _channel_tree(self, report: Any = None) -> Tree:
+    def _channel_tree(self, link: _Master | None = None) -> Tree:
         verbs = {
             "close": self._close,
             "open": self._open,
@@ -107,7 +138,7 @@ class EmulatedKeithley707B(TspDevice):
             ),
             "reset": lambda _: self.reset(),
         }
-        functions = {name: self._guarded(verb, report) for name, verb in verbs.items()}
+        functions = {name: self._guarded(verb, link) for name, verb in verbs.items()}
         return Tree(
             **functions,
             connectrule=Attribute(1, allowed=(0, 1, 2)),
@@ -119,13 +150,16 @@ class EmulatedKeithley707B(TspDevice):
         card = f"7071-4, General Purpose Matrix, dual 4 x {_COLUMNS}, 01.00a, 0"
         return [Tree(idn=card) for _ in range(_SLOTS)]
 
-    def _guarded(self, verb: Any, report: Any) -> Any:
+    def _guarded(self, verb: Any, link: _Master | None) -> Any:
         def call(text: Any = None, *more: Any) -> Any:
-            with self._fixture.lock:
+            with self._lock:
+                if link is not None and not link.up:
+                    link.report(_LINK, "TSP-Link: the node does not answer")
+                    return None
                 try:
                     return verb(text, *more)
                 except ChannelError as error:
-                    (report or self.report)(error.code, str(error))
+                    (link.report if link else self.report)(error.code, str(error))
                     return None
 
         return call
@@ -197,9 +231,10 @@ class EmulatedKeithley707B(TspDevice):
         for point in (*opening, *closing):
             self.moves[point] = self.moves.get(point, 0) + 1
         self.closed = wanted
-        self._fixture.connect(wanted)
+        for fixture in self._fixtures:
+            fixture.connect(wanted)
         settling = sum(_SETTLE + self._slowest(phase) for phase in (opening, closing) if phase)
-        self._fixture.clock.sleep(settling)
+        self._clock.sleep(settling)
 
     def _slowest(self, points: list[str]) -> float:
         """Longest extra delay of some channels, s."""

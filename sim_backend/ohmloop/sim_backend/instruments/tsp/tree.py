@@ -63,6 +63,21 @@ class Attribute:
         return None
 
 
+class Flag(Attribute):
+    """``true`` or ``false``."""
+
+    def __init__(self, value: bool = False, on_change: Callable[[], None] | None = None) -> None:
+        super().__init__(value, on_change=on_change)
+
+    def get(self) -> Any:
+        """As Lua's boolean."""
+        return bool(self.value)
+
+    def _problem(self, value: Any) -> tuple[int, str] | None:
+        known = isinstance(value, bool) or value in (0, 1)
+        return None if known else (BAD_VALUE, "Parameter data out of range")
+
+
 class Computed:
     """State that a script can only read."""
 

@@ -11,20 +11,23 @@ from __future__ import annotations
 import contextlib
 import math
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from lupa import lua51
 
 from ohmloop.sim_backend.clock import VirtualClock
 
+from .reading_buffer import Column, ReadingBuffer
 from .tree import Attribute, Computed, Report, Tree
 
 SYNTAX, RUNTIME, QUEUE_OVERFLOW = -285, -286, -350
 RECOVERABLE, SERIOUS = 20, 30
 NOT_A_READING = 9.91e37
 _QUEUE_SIZE = 100
+_STALLED = 0.01  # between looks whether a sweep that hangs is aborted, s
 
 _PROXY = """
 function(members, get, set)
@@ -60,6 +63,20 @@ class ErrorQueue:
         return self.entries.popleft() if self.entries else (0, "Queue Is Empty", 0, self.node)
 
 
+class Overlapped(Protocol):
+    """What goes on beside the script: sweeps."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything happens by itself while time goes on."""
+
+    def run(self, interruptible: Callable[[], None], until: int | None = None) -> bool:
+        """Let it happen, to its end or to a time (ns); True if nothing is left."""
+
+    def abort(self) -> None:
+        """Stop it."""
+
+
 class TspProcessor:
     """One instrument's interpreter.
 
@@ -68,6 +85,9 @@ class TspProcessor:
         tree: what the instrument offers to scripts, besides what every TSP instrument has.
         clock: the bench's time; ``delay`` moves it.
         reset: back to power-on state, outputs off.
+
+    Attributes:
+        overlapped: what runs beside the script, if anything can.
     """
 
     def __init__(
@@ -76,11 +96,13 @@ class TspProcessor:
         self.identity, self.clock = identity, clock
         self.errors = ErrorQueue()
         self.aborting = False
+        self.overlapped: Overlapped | None = None
         self._reset, self._out = reset, bytearray()
         self._script: tuple[str, list[str]] | None = None
         self._format = _format_tree()
         self._tree = tree
         self._nodes: dict[int, Tree] = {1: tree}
+        self._relink: dict[int, Callable[[], None]] = {}
         self._boot()
 
     def _boot(self) -> None:
@@ -113,9 +135,17 @@ class TspProcessor:
         self._format = _format_tree()
         self._boot()
 
-    def attach(self, node: int, tree: Tree) -> None:
-        """Make ``tree`` reachable as ``node[node]``, once scripts call ``tsplink.reset()``."""
+    def attach(self, node: int, tree: Tree, relink: Callable[[], None] | None = None) -> None:
+        """Make ``tree`` reachable as ``node[node]``, once scripts call ``tsplink.reset()``.
+
+        Args:
+            node: its number.
+            tree: what it offers.
+            relink: told when the link starts anew.
+        """
         self._nodes[node] = tree
+        if relink:
+            self._relink[node] = relink
 
     def _process(self, line: str) -> None:
         word = line.strip()
@@ -123,6 +153,8 @@ class TspProcessor:
             self._collect(word, line)
         elif word == "abort":
             self.aborting = False
+            if self.overlapped:
+                self.overlapped.abort()
         elif word.startswith("*"):
             self._common(word.upper())
         elif word.startswith(("loadscript", "loadandrunscript")):
@@ -147,6 +179,8 @@ class TspProcessor:
             self._lua.globals()[name] = function
 
     def _common(self, word: str) -> None:
+        if word in {"*OPC?", "*WAI"}:
+            self._wait_complete()
         replies = {"*IDN?": self.identity, "*OPC?": "1", "*ESR?": "0", "*STB?": "0", "*TST?": "0"}
         if word in replies:
             self._out += replies[word].encode() + b"\n"
@@ -201,7 +235,7 @@ class TspProcessor:
         g["print"], g["printnumber"], g["printbuffer"] = (
             self._print, self._print_number, self._print_buffer,
         )  # fmt: skip
-        g["delay"], g["waitcomplete"] = self._delay, lambda *_: None
+        g["delay"], g["waitcomplete"] = self._delay, self._wait_complete
         g["reset"] = lambda *_: self._reset()
 
     def _error_tree(self) -> Tree:
@@ -215,10 +249,13 @@ class TspProcessor:
         """``tsplink.reset()``: every node on the cable becomes reachable."""
         for number, tree in self._nodes.items():
             self._node_table[number] = self._show(tree)
+            self._relink.get(number, lambda: None)()
         return len(self._nodes)
 
     def _show(self, member: Any) -> Any:
         """A member as Lua sees it: trees as proxy tables, the rest as it is."""
+        if isinstance(member, list) and not isinstance(member, Column):
+            return self._lua.table(*map(self._show, member))
         if not isinstance(member, Tree):
             return member
         dynamic = {n: m for n, m in member.members.items() if isinstance(m, Attribute | Computed)}
@@ -231,7 +268,8 @@ class TspProcessor:
 
     def _getter(self, dynamic: dict[str, Any]) -> Callable[[str], Any]:
         def get(name: str) -> Any:
-            self._interruptible()
+            if self.aborting:
+                raise AbortedError
             found = dynamic.get(name)
             return None if found is None else found.get()
 
@@ -241,7 +279,8 @@ class TspProcessor:
         report: Report = self._report
 
         def set_(name: str, value: Any) -> None:
-            self._interruptible()
+            if self.aborting:
+                raise AbortedError
             found = dynamic.get(name)
             if found is None:
                 raise AttributeError(f"cannot modify {name!r}")
@@ -258,7 +297,19 @@ class TspProcessor:
         if seconds < 0:
             self._report(1102, "Parameter too small")
             return
-        self.clock.sleep(seconds)
+        if self.overlapped and self.overlapped.pending:
+            stop = self.clock.ns + round(seconds * 1e9)
+            self.overlapped.run(self._interruptible, until=stop)
+            self.clock.ns = max(self.clock.ns, stop)
+        else:
+            self.clock.sleep(seconds)
+
+    def _wait_complete(self, *_: Any) -> None:
+        """Until all sweeps have ended; one that waits for an event that never comes, for ever."""
+        self._interruptible()
+        while self.overlapped and not self.overlapped.run(self._interruptible):
+            self._interruptible()
+            time.sleep(_STALLED)
 
     def _print(self, *values: Any) -> None:
         self._out += "\t".join(map(self._text, values)).encode("latin-1") + b"\n"
@@ -277,8 +328,9 @@ class TspProcessor:
 
     def _print_buffer(self, start: int, stop: int, *sources: Any) -> None:
         values: list[float] = []
+        columns = [_column(source) for source in sources]
         for index in range(int(start), int(stop) + 1):
-            for source in sources:
+            for source in columns:
                 found = _element(source, index)
                 values.append(NOT_A_READING if found is None else float(found))
         self._emit(values)
@@ -331,8 +383,12 @@ def tree_of(proxy: Any) -> Tree | None:
     return handle.tree if isinstance(handle, _Handle) else None
 
 
+def _column(source: Any) -> Any:
+    """What ``printbuffer`` prints of a source: of a reading buffer, its readings."""
+    tree = None if isinstance(source, Column) else tree_of(source)
+    return tree.readings if isinstance(tree, ReadingBuffer) else source
+
+
 def _element(source: Any, index: int) -> float | None:
-    if isinstance(source, list):
-        return source[index - 1] if 0 < index <= len(source) else None
     value = source[index]
     return None if value is None else float(value)
