@@ -14,6 +14,7 @@ configuration, which only one crossbar, opened once, ever sends.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
@@ -295,7 +296,7 @@ class TspCrossbar(Crossbar):
             messages = program_messages(
                 body, identity, sequence, items, program.total_pulses, first
             )
-            asked = False
+            asked, started = False, time.monotonic()
             try:
                 for part in messages[:-1]:
                     self.smu.transport.write(part)
@@ -305,7 +306,9 @@ class TspCrossbar(Crossbar):
                     raise self._garbled("to a program")
             except LinkError as broken:
                 error = broken
-                outcome = self._ask_after(broken, asked, sequence, wait)
+                # The script is done by then, if it runs at all.
+                busy = max(0.0, started + wait - time.monotonic())
+                outcome = self._ask_after(broken, asked, sequence, busy)
             if outcome is not None and outcome.was_run(identity, sequence):
                 return outcome
             self._active = None
@@ -313,7 +316,7 @@ class TspCrossbar(Crossbar):
         raise LinkError(self.smu.name, self.smu.transport.resource, problem)
 
     def _ask_after(
-        self, error: InstrumentError, asked: bool, sequence: int, wait: float
+        self, error: InstrumentError, asked: bool, sequence: int, busy: float
     ) -> Outcome | None:
         """What became of a program whose reply was lost; None if it was surely not run.
 
@@ -322,7 +325,7 @@ class TspCrossbar(Crossbar):
         """
         for _ in range(_ATTEMPTS):
             try:
-                outcome = self._come_back(wait)
+                outcome = self._come_back(busy)
             except NotConnectedError as gone:
                 error = gone
                 break

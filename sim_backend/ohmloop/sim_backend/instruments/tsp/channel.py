@@ -60,6 +60,7 @@ class Channel:
         self._swept: float | None = None
         self._nplc = Attribute(1.0, 0.001, 25, on_change=model.touched)
         self._count = Attribute(1, 1, 60000)
+        self._delay = Attribute(0.0, -1, on_change=model.touched)
         self._only = _only_fixture(self.ends)
         self._autorangei = Attribute(1, allowed=(0, 1))
         self._rangei = Attribute(0.1, 1e-10, 1.5, on_change=_fixes(self._autorangei))
@@ -108,7 +109,7 @@ class Channel:
             autorangev=Attribute(1, allowed=(0, 1)),
             autozero=Attribute(2, allowed=(0, 1, 2)),
             count=self._count,
-            delay=Attribute(0.0, -1),
+            delay=self._delay,
             interval=Attribute(0.0, 0, 1),
             i=lambda *a: self._measure(self._current, a),
             v=lambda *a: self._measure(self._voltage, a),
@@ -143,8 +144,8 @@ class Channel:
 
     @property
     def integration(self) -> float:
-        """Integration time of one measurement, s."""
-        return self._nplc.value / LINE_HZ
+        """Time of one measurement, its delay included, s; the automatic delay (-1) is none."""
+        return max(0.0, self._delay.value) + self._nplc.value / LINE_HZ
 
     @property
     def plain_status(self) -> int:
@@ -241,6 +242,8 @@ class Channel:
         elif arguments:
             raise TypeError("a reading buffer was expected")
         reading, clock, seconds = 0.0, self._clock, self._nplc.value / LINE_HZ
+        if self._delay.value > 0:
+            clock.sleep(self._delay.value)
         for _ in range(int(self._count.value)):
             reading, limited = quantity()
             clock.sleep(seconds)

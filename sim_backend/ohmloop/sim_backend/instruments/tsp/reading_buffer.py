@@ -21,12 +21,19 @@ class Column(list[float]):
 
     def __getitem__(self, index: Any) -> Any:
         """``column[1]`` is the first; beyond the last there is nothing."""
-        if isinstance(index, slice):
-            return list.__getitem__(self, index)
         try:
-            return list.__getitem__(self, int(index) - 1) if index > 0 else None
-        except IndexError:
-            return None
+            return _item(self, index - 1) if index > 0 else None
+        except (IndexError, TypeError):
+            return self._unusual(index)
+
+    def _unusual(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return _item(self, index)
+        number = int(index)
+        return _item(self, number - 1) if 0 < number <= len(self) else None
+
+
+_item = list.__getitem__
 
 
 class _OnlyEmpty(Attribute):
