@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ohmloop.drivers import load_bench
+from ohmloop.drivers.kxci import execution
 from ohmloop.drivers.kxci.kxci_crossbar import Kxci4200Crossbar
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend import TwinCrossbar
@@ -50,6 +51,12 @@ SMALL = (
     ("timeout: 2 s", "timeout: 300 ms"),
 )
 """Changes that make a small bench with a short time-out, for faults."""
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulated execution shows at once."""
+    monkeypatch.setattr(execution, "_START", 0.1)
 
 
 @pytest.fixture

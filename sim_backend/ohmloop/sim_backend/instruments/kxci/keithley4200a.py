@@ -167,7 +167,7 @@ class EmulatedKeithley4200A(Emulated):
             ":PMU:OUTPUT:STATE": cards.output,
             ":PMU:EXECUTE": self._execute,
             ":PMU:TEST:STATUS?": lambda: str(int(cards.running())),
-            ":PMU:DATA:COUNT?": lambda number: str(len(cards.channel(number).points)),
+            ":PMU:DATA:COUNT?": lambda number: str(len(cards.buffer(number))),
             ":PMU:DATA:GET": cards.points,
             ":PMU:ABORT": cards.abort,
             ":ERROR:LAST:GET": lambda: self.error,

@@ -73,6 +73,8 @@ class PulseCards:
     Attributes:
         overloaded: points of the next execution are flagged as beyond their range.
         hot_switches: how often an output was opened while it played.
+        lag: how often the next execution is not noticed yet by who asks for the status: it says
+            idle, and the buffers are those of before.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class PulseCards:
         self.channels: dict[int, Channel] = {}
         self.hot_switches = 0
         self.overloaded = False
+        self.lag = 0
+        self._former: dict[int, list[tuple[float, float, float, int]]] = {}
         self._busy_until = 0
         self.power_cycle()
 
@@ -90,7 +94,7 @@ class PulseCards:
         self.channels = {2 * card - side: Channel() for card in self.cards for side in (1, 0)}
         self.mode: int | None = None
         self._burst, self._measure, self._busy_until = 1, 0, 0
-        self.overloaded = False
+        self.overloaded, self.lag, self._former = False, 0, {}
 
     @property
     def outputs_on(self) -> bool:
@@ -104,6 +108,10 @@ class PulseCards:
 
     def running(self) -> bool:
         """``:PMU:TEST:STATUS?``: who hears that it runs has waited until it does not."""
+        if self._former and self.lag:
+            self.lag -= 1
+            return False
+        self._former = {}
         was = self.busy
         if was:
             self._clock.sleep((self._busy_until - self._clock.ns) * 1e-9)
@@ -117,7 +125,7 @@ class PulseCards:
         for number, channel in self.channels.items():
             self.switch_off(number)
             self.channels[number] = Channel(on=channel.on, stuck=channel.stuck)
-        self.mode, self._burst, self._measure = mode, 1, 0
+        self.mode, self._burst, self._measure, self._former = mode, 1, 0, {}
 
     def abort(self) -> None:
         """``:PMU:ABORT``: nothing runs any more, outputs off; data stay."""
@@ -241,9 +249,13 @@ class PulseCards:
                 raise RefusedError("Undefined sequence or loop count in list")
         channel.played = [(int(sequence), int(loops)) for sequence, loops in pairs]
 
+    def buffer(self, number: int) -> list[tuple[float, float, float, int]]:
+        """A channel's points, as who asks now finds them."""
+        return self._former.get(number, self.channel(number).points)
+
     def points(self, number: int, start: int = 0, count: int = MOST_POINTS) -> str:
         """``:PMU:DATA:GET``."""
-        buffer = self.channel(number).points
+        buffer = self.buffer(number)
         if not 1 <= count <= MOST_POINTS or not 0 <= start < len(buffer):
             raise RefusedError("No data")
         part = buffer[start : start + count]
@@ -270,7 +282,9 @@ class PulseCards:
             raise RefusedError("No PMU output is on")
         for number in traces:
             self.channels[number].on = True
+        former = {number: channel.points for number, channel in self.channels.items()}
         stopped = self._play(traces, pulses)
+        self._former = former if self.lag else {}
         last = max(int(trace.times[-1]) for trace in traces.values())
         self._busy_until = self._clock.ns + round(_SETUP * 1e9) + last
         return stopped
