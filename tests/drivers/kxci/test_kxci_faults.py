@@ -18,7 +18,7 @@ from ohmloop.drivers.kxci import commands, execution, lowering
 from ohmloop.drivers.links import visa
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments.faults import Fault, Strike
-from ohmloop.sim_backend.instruments.kxci.pulse_cards import RefusedError
+from ohmloop.sim_backend.instruments.kxci.sequences import RefusedError
 
 PROGRAM = CellPulses(np.array([[3, -2], [1, 4]]))
 TRAINS = CoincidencePulses(

@@ -17,7 +17,8 @@ from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
 
 from .channel_chip import ChannelChip
-from .pulse_cards import PulseCards, RefusedError
+from .pulse_cards import PulseCards
+from .sequences import RefusedError
 from .smus import Smus
 
 _NO_ERROR = "No error. (0)"

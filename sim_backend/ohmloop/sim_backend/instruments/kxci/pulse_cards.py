@@ -17,7 +17,6 @@ from ohmloop.drivers.kxci.commands import (
     MOST_POINTS,
     MOST_SEGMENTS,
     MOST_VALUES,
-    RESOLUTION,
     SHORTEST,
     SOURCE_RANGES,
 )
@@ -25,15 +24,12 @@ from ohmloop.drivers.kxci.waveform import LIST_LENGTH
 from ohmloop.sim_backend.clock import VirtualClock
 
 from .channel_chip import ChannelChip
+from .sequences import RefusedError, check_continuous, on_grid, segments_of
 from .traces import Floats, Segments, Trace, trace_of
 
 _SETUP = 0.1  # from EXECUTE to the first edge, s
 _MOST_LOOPS = 1e12
 _OVERFLOW = 1  # status of a point beyond its range
-
-
-class RefusedError(Exception):
-    """The instrument will not do it; the text goes into its error register."""
 
 
 @dataclass
@@ -220,7 +216,7 @@ class PulseCards:
         channel = self.settable(number, 0)
         if len(times) != 4:
             raise RefusedError("Invalid pulse times")
-        period, width, rise, fall = map(_on_grid, times)
+        period, width, rise, fall = map(on_grid, times)
         if min(rise, fall) < SHORTEST or width < (rise + fall) / 2 or width + rise >= period:
             raise RefusedError("Invalid pulse times")
         channel.train_times = (period, width, rise, fall)
@@ -325,9 +321,12 @@ class PulseCards:
         if total > MOST_SEGMENTS:
             raise RefusedError("Too many segments")
         used = {sequence for sequence, _ in channel.played}
-        known = {sequence: _segments(channel.arrays[sequence], channel) for sequence in used}
+        known = {
+            sequence: segments_of(channel.arrays[sequence], channel.source_range)
+            for sequence in used
+        }
         entries = [(known[sequence], loops) for sequence, loops in channel.played]
-        _check_continuous(entries)
+        check_continuous(entries)
         return trace_of(entries)
 
     def _train(self, channel: Channel) -> Trace:
@@ -350,44 +349,3 @@ class PulseCards:
     def _idle(self) -> None:
         if self.busy:
             raise RefusedError("A test is running")
-
-
-def _segments(arrays: Mapping[str, Sequence[float]], channel: Channel) -> Segments:
-    """The arrays of a sequence, if they make one."""
-    if not {"TIME", "STARTV", "STOPV"} <= set(arrays):
-        raise RefusedError("A sequence lacks times or voltages")
-    times = np.array([_on_grid(value) for value in arrays["TIME"]], np.int64)
-    start, stop = np.array(arrays["STARTV"]), np.array(arrays["STOPV"])
-    zeros = [0.0] * times.size
-    kinds, begins, ends = (arrays.get(f"MEAS:{w}", zeros) for w in ("TYPE", "START", "STOP"))
-    if any(len(array) != times.size for array in (start, stop, kinds, begins, ends)):
-        raise RefusedError("Arrays of a sequence differ in length")
-    if times.min() < SHORTEST:
-        raise RefusedError("A segment is too short")
-    if max(np.abs(start).max(), np.abs(stop).max()) > channel.source_range:
-        raise RefusedError("Voltage beyond the source range")
-    if (start[1:] != stop[:-1]).any():
-        raise RefusedError("Segments are not continuous")
-    measured = np.array(kinds) == 1
-    if not set(kinds) <= {0, 1}:
-        raise RefusedError("Only spot means are emulated")
-    window = np.array([[round(t * 1e9) for t in w] for w in zip(begins, ends, strict=True)])
-    if (window[:, 1] > times).any() or (window[measured, 0] >= window[measured, 1]).any():
-        raise RefusedError("Measure window outside its segment")
-    return Segments(times, start, stop, measured, window)
-
-
-def _check_continuous(entries: Sequence[tuple[Segments, int]]) -> None:
-    """Each sequence begins where the one before, itself when it loops, has ended."""
-    after = [other for other, _ in entries[1:]]
-    for (one, loops), follower in zip(entries, [*after, None], strict=True):
-        followers = [f for f in (follower, one if loops > 1 else None) if f is not None]
-        if any(one.stop[-1] != f.start[0] for f in followers):
-            raise RefusedError("Sequences are not continuous")
-
-
-def _on_grid(seconds: float) -> int:
-    ns = round(seconds * 1e9)
-    if float(f"{ns}E-9") != seconds or ns % RESOLUTION:
-        raise RefusedError("Time off the grid of 10 ns")
-    return ns
