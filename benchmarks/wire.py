@@ -1,142 +1,188 @@
-"""What operations cost at the wire, and what the driver adds to it.
+"""What operations cost at the wire, and what the drivers add to it.
 
-    python -m benchmarks.wire [--repeats 15]
+    python -m benchmarks.wire [--families tsp pulse-board ...] [--repeats 9] [--links]
 
-Every operation is run by the driver and, in turn, by a hand-written script that sends the very same
-bytes over a raw socket and waits for as many bytes of reply. The emulated instruments take the same
-time for both, so the ratio of the medians, raw over driver, is the share of the possible
-throughput that the driver reaches.
+For each family of instruments and each model of a link: messages and bytes of typical operations on
+the emulated example bench, and time. Every operation is run by the driver and, in turn, by a
+hand-written script that sends the very same bytes over raw sockets and waits for the replies. The
+emulated instruments take the same time for both, so the ratio of the medians, raw over driver, is
+the share of the possible throughput that the driver reaches. Where a link is so slow that an
+operation would take over 20 s, its time is computed from messages and bytes, and marked ``~``.
+
+Before it, single queries beside a bare socket, PyMeasure and QCoDeS: see ``benchmarks.link``.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
-import socket
 import statistics
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, load_bench
+from ohmloop.drivers import CellPulses, CoincidencePulses, Crossbar, PulseProgram, load_bench
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.drivers.tsp.tsp_crossbar import TspCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
+from ohmloop.sim_backend.instruments.latency import LINKS
 
-BENCH = Path(__file__).parents[1] / "examples" / "bench-tsp.yaml"
-SHAPE = (64, 64)
+from .by_hand import Conversation, Script
+from .link import compare
 
-
-@dataclass
-class Cost:
-    """Of one operation: what went over the wire, and seconds by the driver and by hand."""
-
-    messages: int
-    sent: int
-    received: int
-    driver: float
-    raw: float
-
-    @property
-    def share(self) -> float:
-        """Of the throughput that is possible with these bytes."""
-        return self.raw / self.driver
-
-
-def scattered(rng: np.random.Generator) -> PulseProgram:
-    """10,000 pulses over 1,000 cells."""
-    counts = np.zeros(SHAPE[0] * SHAPE[1], int)
-    counts[rng.choice(counts.size, 1000, replace=False)] = 10
-    return CellPulses(counts.reshape(SHAPE))
+EXAMPLES = Path(__file__).parents[1] / "examples"
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "tsp": ("none", "lan", "gpib"),
+    "board": ("none", "serial-921600", "serial-115200"),
+    "scpi": ("none", "lan", "usb"),
+    "flex": ("none", "gpib"),
+    "kxci": ("none", "lan"),
+    "arc-two": ("none", "usb"),
+}
+"""Families by the name of their example bench, with the links that they are found on."""
+LONGEST = 20.0  # operation that is waited for, s
+SHARE = 0.8  # of a hand-written script's throughput, to be reached
+MESSAGES = {"tsp": 6, "board": 2}
+"""Messages of a training step, at most."""
 
 
-def training_update(rng: np.random.Generator) -> PulseProgram:
-    """A batch of ten samples on a tile of 10 x 64, as trains with about 10 % of slots firing."""
+def scattered(shape: tuple[int, int], rng: np.random.Generator) -> PulseProgram:
+    """10,000 pulses over 1,000 cells, or over all where there are fewer."""
+    cells = shape[0] * shape[1]
+    picked = rng.choice(cells, min(1000, cells), replace=False)
+    counts = np.zeros(cells, int)
+    counts[picked] = 10_000 // picked.size
+    return CellPulses(counts.reshape(shape))
+
+
+def training_update(shape: tuple[int, int], rng: np.random.Generator) -> PulseProgram:
+    """A batch of ten samples on a tile of 64 inputs and 10 outputs, about 10 % of slots firing."""
 
     def trains(lines: int, used: int) -> np.ndarray:
         fire = rng.random((10, lines, 31)) < 0.1
         fire[:, used:] = False
         return (fire * (1 << np.arange(31))).sum(axis=2)
 
-    signs = [rng.choice([-1, 1], (10, 64)) for _ in range(2)]
-    return CoincidencePulses(trains(64, 10), trains(64, 64), *signs, length=31)
+    rows, columns = shape
+    signs = [rng.choice([-1, 1], (10, lines)) for lines in shape]
+    return CoincidencePulses(trains(rows, 10), trains(columns, 64), *signs, length=31)
 
 
-def measure(crossbar: TspCrossbar, operation: Callable[[], object], repeats: int) -> Cost:
-    """Run ``operation`` by the driver and by hand, in turn."""
-    link = crossbar.smu.transport
-    match = re.fullmatch(r"TCPIP0::(.+)::(\d+)::SOCKET", link.resource)
-    assert match
-    written: list[bytes] = []
-    write = link.write
+def operations(shape: tuple[int, int]) -> dict[str, Callable[[Crossbar], object]]:
+    """What a crossbar is asked to do, by name; the names say what fits where 64 x 10 do not."""
+    rng = np.random.default_rng(0)
+    read = tuple(min(32, lines) for lines in shape)
+    tile = (min(10, shape[0]), min(64, shape[1]))
+    pulses, update = scattered(shape, rng), training_update(shape, rng)
+    volts = np.zeros((10, shape[1]))
+    volts[:, : tile[1]] = rng.uniform(-0.1, 0.1, (10, tile[1]))
 
-    def noting(text: str) -> None:
-        written.append(text.encode() + b"\n")
-        write(text)
+    def step(crossbar: Crossbar) -> None:
+        """One layer's: outputs of a batch, then its update; lines beyond the tile do nothing."""
+        if crossbar.capabilities.parallel_forward:
+            crossbar.forward(volts)
+        else:
+            crossbar.read(slice(tile[0]), slice(tile[1]))
+        crossbar.pulse(update)
 
-    times: dict[str, list[float]] = {"driver": [], "raw": []}
-    before = (link.traffic.messages, link.traffic.bytes_received)
-    link.write = noting  # type: ignore[method-assign]
+    cells = min(1000, shape[0] * shape[1])
+    return {
+        f"read {read[0]} x {read[1]}": lambda c: c.read(slice(read[0]), slice(read[1])),
+        f"{10_000 // cells * cells:,} pulses, {cells:,} cells": lambda c: c.pulse(pulses),
+        f"training step, {tile[1]} x {tile[0]}": step,
+    }
+
+
+class Cost:
+    """Of one operation on one family: what goes over the wire, and times by link."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.messages, self.sent, self.received = conversation.totals()
+
+    def estimate(self, link: str) -> float:
+        """Time that the link alone takes, s."""
+        model = LINKS[link]
+        return self.messages * model.turnaround + (self.sent + self.received) * model.byte
+
+
+def measure(
+    family: str, link: str, name: str, repeats: int
+) -> tuple[Cost, float | None, float | None]:
+    """Cost, and seconds by the driver and by hand (None where it would take too long)."""
+    bench = load_bench(EXAMPLES / f"bench-{family}.yaml")
+    with EmulatedBench(bench, True) as one, EmulatedBench(bench, True) as two:
+        conversation = Conversation(two)
+        operation = operations(open_shape(bench))[name]
+        spy = open_on_bench(conversation.bench)
+        conversation.record(lambda: operation(spy))
+        cost = Cost(conversation)
+        if cost.estimate(link) > LONGEST:
+            spy.close()
+            return cost, None, None
+        with open_on_bench(one.bench) as crossbar, Script(conversation) as script:
+            for emulated in (one, two):
+                for server in emulated.servers.values():
+                    server.link = LINKS[link]
+            driver, raw = [], []
+            first = timed(lambda: operation(crossbar))
+            for _ in range(1 if first > 1 else max(repeats, min(301, int(0.5 / first)))):
+                driver.append(timed(lambda: operation(crossbar)))
+                raw.append(timed(script.run))
+            return cost, statistics.median(driver), statistics.median(raw)
+
+
+def open_shape(bench: object) -> tuple[int, int]:
+    """Shape of the first crossbar of a bench."""
+    crossbars = bench.config.crossbars  # type: ignore[attr-defined]
+    shape: tuple[int, int] = next(iter(crossbars.values())).shape
+    return shape
+
+
+def timed(operation: Callable[[], object]) -> float:
+    """Seconds."""
+    start = time.perf_counter()
     operation()
-    link.write = write  # type: ignore[method-assign]
-    messages = link.traffic.messages - before[0]
-    received = link.traffic.bytes_received - before[1]
-    for _ in range(repeats):
-        start = time.perf_counter()
-        operation()
-        times["driver"].append(time.perf_counter() - start)
-        link.close()  # the instrument serves one client at a time
-        with socket.create_connection((match[1], int(match[2]))) as raw:
-            raw.settimeout(30)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            raw.sendall(b"\n")
-            start = time.perf_counter()
-            by_hand(raw, written, received)
-            times["raw"].append(time.perf_counter() - start)
-        link.reopen()
-        crossbar.smu.identify()
-    driver, raw_time = (statistics.median(times[key]) for key in ("driver", "raw"))
-    return Cost(messages, sum(map(len, written)), received, driver, raw_time)
+    return time.perf_counter() - start
 
 
-def by_hand(raw: socket.socket, messages: list[bytes], expected: int) -> None:
-    """The script somebody writes for this one purpose."""
-    for message in messages:
-        raw.sendall(message)
-    left = expected
-    while left:
-        left -= len(raw.recv(min(left, 1 << 16)))
+def report(family: str, link: str, name: str, repeats: int) -> list[str]:
+    """Print one line; returns what was missed."""
+    cost, driver, raw = measure(family, link, name, repeats)
+    line = f"{family:8} {link:14} {name:28}{cost.messages:9}{cost.sent:10}{cost.received:12}"
+    missed = []
+    if driver is None or raw is None:
+        print(f"{line}{'~' + format(1e3 * cost.estimate(link), '.0f'):>13}{'-':>11}{'-':>8}")
+    else:
+        print(f"{line}{1e3 * driver:13.2f}{1e3 * raw:11.2f}{raw / driver:8.2f}", flush=True)
+        if raw / driver < SHARE:
+            missed.append(f"{family}, {link}, {name}: share {raw / driver:.2f}, below {SHARE}")
+    if "step" in name and cost.messages > MESSAGES.get(family, cost.messages):
+        missed.append(f"{family}: {cost.messages} messages a training step")
+    return missed
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=15)
-    repeats = parser.parse_args().repeats
-    rng = np.random.default_rng(0)
-    pulses, update = scattered(rng), training_update(rng)
-    with EmulatedBench(load_bench(BENCH), any_port=True) as emulated:
-        crossbar = open_on_bench(emulated.bench)
-        assert isinstance(crossbar, TspCrossbar)
-        with crossbar:
-            operations: dict[str, Callable[[], object]] = {
-                "read 32 x 32": lambda: crossbar.read(slice(32), slice(32)),
-                "10,000 pulses, 1,000 cells": lambda: crossbar.pulse(pulses),
-                "training step, 10 x 64 tile": lambda: (
-                    crossbar.read(slice(10)), crossbar.pulse(update)
-                ),
-                "a property": lambda: crossbar.smu.nplc,
-            }  # fmt: skip
-            print(f"{'TSP bench':30} messages   sent, B  received, B  driver, ms  raw, ms  share")
-            for name, operation in operations.items():
-                cost = measure(crossbar, operation, repeats)
-                print(
-                    f"{name:30} {cost.messages:8} {cost.sent:9} {cost.received:12}"
-                    f" {1e3 * cost.driver:11.2f} {1e3 * cost.raw:8.2f} {cost.share:6.2f}"
-                )
+    """Print the table; exit status 1 where a target was missed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=list(FAMILIES))
+    parser.add_argument("--links", nargs="+", choices=list(LINKS), help="instead of the family's")
+    parser.add_argument("--repeats", type=int, default=9)
+    given = parser.parse_args()
+    missed = compare(rounds=1000)
+    print(
+        f"{'family':8} {'link':14} {'operation':28}{'messages':>9}{'sent, B':>10}"
+        f"{'received, B':>12}{'driver, ms':>13}{'raw, ms':>11}{'share':>8}"
+    )
+    for family in given.families:
+        shape = open_shape(load_bench(EXAMPLES / f"bench-{family}.yaml"))
+        for link in given.links or FAMILIES[family]:
+            for name in operations(shape):
+                missed += report(family, link, name, given.repeats)
+    print("\n".join(missed) if missed else "all targets reached")
+    sys.exit(bool(missed))
 
 
 if __name__ == "__main__":

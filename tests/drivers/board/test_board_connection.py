@@ -19,6 +19,7 @@ from ohmloop.drivers import (
     ConfigError,
     InstrumentError,
     NotConnectedError,
+    SqliteJournal,
     WrongInstrumentError,
     load_bench,
 )
@@ -56,7 +57,7 @@ def _with(board: EmulatedPulseBoard, **changes: object):
 
 
 def test_a_host_that_falls_silent_is_noticed(write_board_bench):
-    path = write_board_bench(("watchdog: 60 s", "watchdog: 80 ms"))
+    path = write_board_bench(("watchdog: 60 s", "watchdog: 500 ms"))
     with EmulatedBench(load_bench(path), any_port=True) as emulated:
         crossbar = open_on_bench(emulated.bench)
         crossbar.read()
@@ -66,6 +67,36 @@ def test_a_host_that_falls_silent_is_noticed(write_board_bench):
         while emulated.outputs_on and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not emulated.outputs_on
+
+
+def test_ctrl_c_in_the_middle_of_a_program_stops_it_on_the_board(emulated, firmware, tmp_path):
+    journal = SqliteJournal(tmp_path / "journal.sqlite")
+    program = CellPulses(np.full(emulated.cells.shape, 5000))
+    apply, waiting = firmware.cells.apply, threading.Event()
+
+    def slow(*arguments: object) -> int:
+        waiting.set()
+        time.sleep(0.1)
+        return int(apply(*arguments))
+
+    def press() -> None:
+        waiting.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    firmware.cells.apply = slow
+    thread = threading.Thread(target=press)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt), open_on_bench(emulated.bench) as chip:  # noqa: PT012
+        chip.journal = journal
+        chip.pulse(program)
+    thread.join()
+    assert 0 < emulated.pulses_applied < program.total_pulses
+    assert not emulated.outputs_on
+    assert journal.totals()["in_doubt"] == 1
+    firmware.cells.apply = apply
+    with open_on_bench(emulated.bench) as again:
+        assert again.pulse(cell_program(0)).pulses_applied == cell_program(0).total_pulses
+    journal.close()
 
 
 def test_interrupts_wait_for_the_end_of_a_frame():

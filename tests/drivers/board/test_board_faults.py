@@ -296,3 +296,30 @@ def test_leaving_by_an_exception_turns_everything_off(emulated):
     with pytest.raises(ZeroDivisionError):
         use()
     assert not emulated.outputs_on
+
+
+def test_an_output_that_stays_on_is_said(emulated, chip, caplog):
+    emulated.servers["board"].faults.append(Fault.STUCK_OUTPUT)
+    chip.read()
+    chip.make_safe()
+    assert "outputs stay on after SAFE" in caplog.text
+    assert emulated.outputs_on
+    emulated.servers["board"].power_cycle()
+    chip.make_safe()
+    assert not emulated.outputs_on
+    assert chip.read().shape == SHAPE
+
+
+def test_a_run_at_the_current_limit_is_counted(emulated, chip):
+    emulated.servers["board"].faults.append(Fault.COMPLIANCE)
+    assert chip.pulse(cell_program(0)).clipped == 1
+    assert chip.pulse(cell_program(0)).clipped == 0
+
+
+def test_a_hung_board_is_given_up_and_works_after_its_power_was_cycled(emulated, chip):
+    emulated.servers["board"].faults.append(Fault.HUNG)
+    with pytest.raises(InDoubtError, match="read the crossbar again"):
+        chip.pulse(cell_program(0))
+    emulated.servers["board"].power_cycle()
+    assert chip.read().shape == SHAPE
+    assert emulated.pulses_applied == 0

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ohmloop.drivers import LinkError, NotConnectedError
+from ohmloop.drivers.links.streams import SocketStream
 from ohmloop.drivers.links.visa import VisaTransport
 
 Server = Callable[[Callable[[socket.socket], None]], str]
@@ -111,10 +112,14 @@ def test_nonsense_resources_are_not_connected():
         VisaTransport("meter", "TCPIP9::nowhere::nothing", timeout=0.2)
 
 
+def nodelay(link: VisaTransport) -> bool:
+    assert isinstance(link._stream, SocketStream)
+    return bool(link._stream._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+
 def test_nagle_is_off(serve):
     link = VisaTransport("meter", serve(lambda client: client.recv(1)), timeout=1)
-    assert link._socket is not None
-    assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert nodelay(link)
     link.write("x")
     link.close()
 
@@ -289,6 +294,5 @@ def test_a_burst_of_writes_and_a_query_do_not_wait_for_acknowledgements(serve):
     for number in range(4):
         link.write(f"set {number}")
     assert link.query("done?") == "done?"
-    assert link._socket is not None
-    assert link._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert nodelay(link)
     link.close()

@@ -241,7 +241,7 @@ class PulseBoardCrossbar(Crossbar):
 
 
 def _neighbours(lines: NDArray[np.intp]) -> bool:
-    return bool((np.diff(lines) == 1).all())
+    return bool((lines[1:] - lines[:-1] == 1).all())
 
 
 def _blocks(values: NDArray[T], size: int) -> list[NDArray[T]]:

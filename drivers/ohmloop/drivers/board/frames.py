@@ -138,14 +138,15 @@ def cobs_decode(data: bytes) -> bytes:
     Raises:
         FrameError: no such encoding.
     """
-    out, at = bytearray(), 0
-    while at < len(data):
+    pieces, at, size = [], 0, len(data)
+    if 0 in data:
+        raise FrameError("no COBS encoding")
+    while at < size:
         code = data[at]
-        block = data[at + 1 : at + code]
-        if not code or len(block) != code - 1 or 0 in block:
-            raise FrameError("no COBS encoding")
-        out += block
+        pieces.append(data[at + 1 : at + code])
         at += code
-        if code <= _BLOCK and at < len(data):
-            out.append(0)
-    return bytes(out)
+        if code <= _BLOCK and at < size:
+            pieces.append(b"\0")
+    if at != size:
+        raise FrameError("no COBS encoding")
+    return b"".join(pieces)

@@ -6,7 +6,7 @@ Field tables: ``docs/reference/pulse-board.md``. All numbers are little-endian.
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 _WATCHDOG = (0.01, 3600.0)  # s
@@ -27,7 +27,7 @@ class Message:
     def payload(self) -> bytes:
         """As bytes."""
         values: Any = self
-        return self.layout.pack(*astuple(values))
+        return self.layout.pack(*(getattr(values, field.name) for field in fields(values)))
 
     @classmethod
     def parse(cls, payload: bytes) -> Self:

@@ -7,7 +7,7 @@ conditions that could be those of somebody else.
 from __future__ import annotations
 
 import struct
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def encode_program(
     """
     rows, columns = program.shape
     c = conditions
-    pulses = (*astuple(c.up), *astuple(c.down), c.rest)
+    pulses = (c.up.amplitude, c.up.width, c.down.amplitude, c.down.width, c.rest)
     if coincidences and isinstance(program, CoincidencePulses):
         return _HEAD.pack(_TRAINS, 0, rows, columns, *pulses) + _trains_out(program)
     return _HEAD.pack(_RUNS, 0, rows, columns, *pulses) + _runs_out(program.runs, columns)

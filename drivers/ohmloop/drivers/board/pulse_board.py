@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, cast
 
 from pydantic import Field
 
-from ohmloop.drivers.errors import LinkError, NotConnectedError, ReportedError, WrongInstrumentError
+from ohmloop.drivers.errors import (
+    InstrumentError,
+    LinkError,
+    NotConnectedError,
+    ReportedError,
+    WrongInstrumentError,
+)
 from ohmloop.drivers.instrument import Instrument
 from ohmloop.drivers.limits import Limits
 from ohmloop.drivers.units import Seconds
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from ohmloop.drivers.bench import Bench
 
 _ATTEMPTS = 3
+_OUTPUTS_ON = 2  # flag of a report
 KIND = "pulse-board"
 """Kind of the crossbar, and name of the driver, in a bench file."""
 
@@ -212,8 +219,15 @@ class PulseBoard(Instrument):
         """Nothing to read: a board answers every request with its own errors."""
 
     def make_safe(self) -> None:
-        """Stop a program, outputs off."""
+        """Stop a program, outputs off.
+
+        Raises:
+            InstrumentError: the board says that they are still on.
+        """
         self.repeat(Safe(), Done)
+        if self.status().flags & _OUTPUTS_ON:
+            problem = "outputs stay on after SAFE; take the board's power away"
+            raise InstrumentError(self.name, self.link.resource, problem)
 
     def _stranger(self, error: LinkError) -> NotConnectedError | WrongInstrumentError:
         if self.link.heard:

@@ -6,7 +6,6 @@ Any pySerial URL will do: ``/dev/ttyACM0``, ``COM3``, ``socket://127.0.0.1:5030`
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 from typing import Any
 
@@ -54,7 +53,11 @@ class SerialPort:
             OSError: the line broke.
         """
         with interrupts_held():
-            self._port.write(data)
+            if self._socket is None:
+                self._port.write(data)
+            else:  # past pySerial, which asks the system before every piece
+                self._socket.settimeout(self._port.write_timeout)
+                self._socket.sendall(data)
         if self._tap:
             self._tap.sent(data)
 
@@ -72,10 +75,11 @@ class SerialPort:
     def _read(self, seconds: float) -> bytes:
         if self._socket is None:
             return bytes(self._port.read(max(1, self._port.in_waiting)))
-        ready, _, _ = select.select([self._socket], [], [], seconds)
-        if not ready:
+        self._socket.settimeout(max(seconds, 0.0))
+        try:
+            data = self._socket.recv(_CHUNK)
+        except (TimeoutError, BlockingIOError):
             return b""
-        data = self._socket.recv(_CHUNK)
         if not data:
             raise ConnectionResetError("closed the connection")
         return data

@@ -61,10 +61,7 @@ class Transport(Protocol):
         """``reopen``, and a device clear where the interface has one: no reply is owed after."""
 
     def resync(self, text: str, marker: str, wait: float = 0.0) -> list[str]:
-        """Throw away what is on its way: send ``text``, read until the line ``marker``.
-
-        Returns the lines between.
-        """
+        """Throw away what is on its way: send ``text``, read until the line ``marker``."""
 
     def close(self) -> None:
         """Let go of the link."""

@@ -1,33 +1,26 @@
 """The VISA link: PyVISA, with the pure-Python backend unless the bench file names another.
 
 What PyVISA leaves open is closed here: one lock around a query; interrupts held back while a
-message is half written; TCP_NODELAY on sockets (the delayed-acknowledge trap costs 44 ms a
-sequence); a peer that closed is noticed at once instead of after the time-out.
+message is half written; no Nagle delay (with delayed acknowledgements it costs 44 ms a sequence);
+a peer that closed is noticed at once instead of after the time-out; a reply that comes late, twice
+or unasked is never taken for the next answer.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import select
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import pyvisa
 from pyvisa.resources import MessageBasedResource
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
-from .interrupts import interrupts_held
+from .streams import Failures, SilenceError, Stream, stream_of
 from .transport import Tap, Traffic
 
-_SLICE = 0.25  # longest wait before looking whether the peer is still there, s
-_CHUNK = 1 << 16
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # before each attempt to open a broken link, s
 
 
@@ -62,68 +55,61 @@ class VisaTransport:
     ) -> None:
         self.name, self.resource, self.traffic = name, resource, Traffic()
         self.tap, self._end = tap, end
+        self._last = end[-1].encode("ascii")
         self._timeout = timeout
         self._lock = threading.RLock()
         self._in_step = True
         self._backend = backend
+        self._stream: Stream | None = None
         self._connect()
-
-    def _connect(self) -> None:
-        self._visa = self._open(self._backend)
-        self._visa.timeout = round(self._timeout * 1e3)
-        self._visa.read_termination = self._end[-1]
-        self._visa.write_termination = ""
-        self._socket = _raw_socket(self._visa)
-        if self._socket is not None:
-            self._refuse_unconnected(self._socket)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _refuse_unconnected(self, opened: socket.socket) -> None:
-        """PyVISA-py calls a refused connection open, and lets the first message find out."""
-        try:
-            code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code:
-                raise OSError(code, os.strerror(code))
-            opened.getpeername()
-        except OSError as error:
-            self._let_go()
-            raise self._nobody(error) from error
 
     def write(self, text: str) -> None:
         """Send one message; its end is added."""
         data = (text + self._end).encode("ascii")
-        with self._lock, self._failures("sending"):
-            with interrupts_held():
-                self._visa.write_raw(data)
+        with self._lock:
+            stream = self._opened()
+            try:
+                stream.send(data)
+            except Failures as error:
+                raise self._broken("sending", error) from error
             self.traffic.messages += 1
             self.traffic.bytes_sent += len(data)
             if self.tap:
                 self.tap.sent(data)
 
     def query(self, text: str, wait: float = 0.0) -> str:
-        """Send one message, return one line without its line feed."""
+        """Send one message, return one line without its end."""
         with self._lock:
-            self._drop_unasked()
-            with self._reply_expected():
-                self.write(text)
-                return self._line(wait)
+            self._expect_reply()
+            self.write(text)
+            line = self._line(wait)
+            self._in_step = True
+            return line
 
     def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
         """Send one message, return ``count`` bytes; line feeds among them are data."""
         with self._lock:
-            self._drop_unasked()
-            with self._reply_expected():
-                self.write(text)
-                self._await(wait)
-                with self._failures("reading"):
-                    data = bytes(self._visa.read_bytes(count, chunk_size=_CHUNK))
-            self._arrived(data)
+            self._expect_reply()
+            self.write(text)
+            data = self._read(wait, count)
+            self._in_step = True
             return data
 
     def read_line(self, wait: float = 0.0) -> str:
         """Another line of the reply."""
-        with self._lock, self._reply_expected():
-            return self._line(wait)
+        with self._lock:
+            self._owe_reply()
+            line = self._line(wait)
+            self._in_step = True
+            return line
+
+    def read_block(self, count: int, wait: float = 0.0) -> bytes:
+        """Another ``count`` bytes of the reply."""
+        with self._lock:
+            self._owe_reply()
+            data = self._read(wait, count)
+            self._in_step = True
+            return data
 
     def reopen(self) -> None:
         """Close the session and open a new one, with growing pauses.
@@ -150,23 +136,21 @@ class VisaTransport:
         """
         with self._lock:
             self.reopen()
-            if self._socket is None:
-                with contextlib.suppress(pyvisa.Error, NotImplementedError):
-                    self._visa.clear()
+            with contextlib.suppress(NotImplementedError, *Failures):
+                self._opened().clear()
             self._in_step = True
 
     def resync(self, text: str, marker: str, wait: float = 0.0) -> list[str]:
-        """Send ``text`` and read lines until one holds ``marker``; returns the lines before it."""
+        """Send ``text`` and read lines until one holds ``marker``; returns all lines."""
         with self._lock:
             self.write(text)
             lines: list[str] = []
             deadline = time.monotonic() + self._timeout + wait
             while time.monotonic() < deadline:
-                line = self._line(wait)
-                if marker in line:
+                lines.append(self._line(wait))
+                if marker in lines[-1]:
                     self._in_step = True
-                    return [*lines, line]
-                lines.append(line)
+                    return lines
         raise LinkError(self.name, self.resource, "does not come back in step; power-cycle it")
 
     def close(self) -> None:
@@ -174,42 +158,13 @@ class VisaTransport:
         with self._lock:
             self._let_go()
 
-    def _let_go(self) -> None:
-        self._socket = None
-        with contextlib.suppress(pyvisa.Error, OSError):
-            self._visa.close()
-
-    def _line(self, wait: float) -> str:
-        self._await(wait)
-        with self._failures("reading"):
-            data = self._visa.read_raw()
-        self._arrived(data)
-        return data.decode("ascii", errors="replace").rstrip(self._end + "\r\n")
-
-    def _arrived(self, data: bytes) -> None:
-        self.traffic.bytes_received += len(data)
-        if self.tap:
-            self.tap.received(data)
-
-    @contextmanager
-    def _reply_expected(self) -> Iterator[None]:
-        """A reply that did not come may come late, and must not be taken for the next one."""
-        if not self._in_step:
-            raise self._error("an earlier reply is still owed; resynchronise before asking again")
-        self._in_step = False
-        yield
-        self._in_step = True
-
-    def _drop_unasked(self) -> None:
-        """Throw away what nobody asked for, such as a reply that came twice."""
-        if self._socket is None or not self._in_step:
-            return
-        pending = getattr(_session(self._visa), "_pending_buffer", None)
-        if pending:
-            pending.clear()
-        with self._failures("sending"):
-            while select.select([self._socket], [], [], 0)[0] and self._socket.recv(_CHUNK):
-                pass
+    def _connect(self) -> None:
+        self._visa = self._open(self._backend)
+        try:
+            self._stream = stream_of(self._visa)
+        except OSError as error:
+            self._let_go()
+            raise self._nobody(error) from error
 
     def _open(self, backend: str) -> MessageBasedResource:
         try:
@@ -223,32 +178,58 @@ class VisaTransport:
             raise NotConnectedError(self.name, self.resource, "is no message-based VISA resource")
         return opened
 
-    def _await(self, wait: float) -> None:
-        """Wait for the first byte, looking now and then whether the peer is still there."""
-        if self._socket is None:
-            self._visa.timeout = round((self._timeout + wait) * 1e3)
-            return
-        deadline = time.monotonic() + self._timeout + wait
-        while not _pending(self._visa):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise self._error(f"no reply within {self._timeout + wait:.3g} s")
-            ready, _, _ = select.select([self._socket], [], [], min(left, _SLICE))
-            if ready:
-                if not self._socket.recv(1, socket.MSG_PEEK):
-                    raise self._error("closed the connection")
-                return
+    def _let_go(self) -> None:
+        self._stream = None
+        with contextlib.suppress(*Failures):
+            self._visa.close()
 
-    @contextmanager
-    def _failures(self, doing: str) -> Iterator[None]:
+    def _opened(self) -> Stream:
+        if self._stream is None:
+            raise self._error("the link is closed")
+        return self._stream
+
+    def _line(self, wait: float) -> str:
+        data = self._read(wait)
+        return data.decode("ascii", errors="replace").rstrip(self._end + "\r\n")
+
+    def _read(self, wait: float, count: int | None = None) -> bytes:
+        """One line, or ``count`` bytes."""
+        stream, longest = self._opened(), self._timeout + wait
+        deadline = time.monotonic() + longest
         try:
-            yield
-        except pyvisa.VisaIOError as error:
-            raise self._error(f"failed while {doing}: {_brief(error)}") from error
-        except pyvisa.errors.InvalidSession as error:
-            raise self._error("the link is closed") from error
-        except OSError as error:
-            raise self._error(f"the link broke while {doing}: {_brief(error)}") from error
+            if count is None:
+                data = stream.read_until(self._last, deadline)
+            else:
+                data = stream.read_exactly(count, deadline)
+        except SilenceError:
+            raise self._error(f"no reply within {longest:.3g} s") from None
+        except Failures as error:
+            raise self._broken("reading", error) from error
+        self.traffic.bytes_received += len(data)
+        if self.tap:
+            self.tap.received(data)
+        return data
+
+    def _owe_reply(self) -> None:
+        """A reply that does not come may come late, and must not be taken for the next one.
+
+        Whoever gets it says so by setting ``_in_step``.
+        """
+        if not self._in_step:
+            raise self._error("an earlier reply is still owed; resynchronise before asking again")
+        self._in_step = False
+
+    def _expect_reply(self) -> None:
+        """The same before a question; what came unasked, such as a second reply, is dropped."""
+        if self._in_step:
+            try:
+                self._opened().drop_pending()
+            except Failures as error:
+                raise self._broken("sending", error) from error
+        self._owe_reply()
+
+    def _broken(self, doing: str, error: BaseException) -> LinkError:
+        return self._error(f"the link broke while {doing}: {_brief(error)}")
 
     def _nobody(self, error: BaseException) -> NotConnectedError:
         return NotConnectedError(
@@ -266,19 +247,3 @@ def _brief(error: BaseException) -> str:
         return error.abbreviation
     text = str(error).splitlines()
     return text[0] if text else type(error).__name__
-
-
-def _session(visa: MessageBasedResource) -> Any:
-    """PyVISA-py's own session, or None with another backend."""
-    sessions = getattr(visa.visalib, "sessions", None)
-    return sessions.get(visa.session) if isinstance(sessions, dict) else None
-
-
-def _raw_socket(visa: MessageBasedResource) -> socket.socket | None:
-    interface = getattr(_session(visa), "interface", None)
-    return interface if isinstance(interface, socket.socket) else None
-
-
-def _pending(visa: MessageBasedResource) -> bool:
-    """Whether PyVISA-py holds received bytes back."""
-    return bool(getattr(_session(visa), "_pending_buffer", b""))

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +39,9 @@ def load_chips(path: Path, chips: Mapping[str, Chip]) -> None:
         ConfigError: it holds something else, or other chips.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ConfigError(path, "", f"not a state of chips: {error}") from error
     for name, chip in chips.items():
         chip.cells.restore(_of_chip(path, name, chip.cells.state(), arrays))

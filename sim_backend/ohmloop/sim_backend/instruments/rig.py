@@ -59,6 +59,7 @@ class Server(Protocol):
     faults: FaultPlan
     link: LinkModel
     clock: VirtualClock | None
+    hung: bool
 
     @property
     def resource(self) -> str:

@@ -90,6 +90,7 @@ class Wire:
     Attributes:
         faults: what goes wrong next.
         link: how long the link takes.
+        hung: the instrument answers nothing until it is power-cycled.
     """
 
     def __init__(
@@ -98,11 +99,11 @@ class Wire:
         self.name, self.device, self.framing = name, device, framing
         self._survives_power = survives_power
         self.faults, self.link = FaultPlan(), LinkModel()
-        self._hung = False
+        self.hung = False
 
     def power_cycle(self) -> None:
         """Switch the instrument off and on; a hung one answers again."""
-        self._hung = False
+        self.hung = False
         self.device.power_cycle()
 
     def answer(self, message: bytes, urgent: bool = False) -> tuple[bytes, bool]:
@@ -110,13 +111,13 @@ class Wire:
 
         An urgent message has been seen already: nothing strikes it.
         """
-        if self._hung:
+        if self.hung:
             return b"", True
         strike, exempt = (None, True) if urgent else self.faults.for_message()
         if strike is not None:
             log.info("%s: fault: %s", self.name, strike.fault.value)
             if strike.fault in (Fault.DROP_REQUEST, Fault.CUT_REQUEST, Fault.HUNG):
-                self._hung = strike.fault is Fault.HUNG
+                self.hung = strike.fault is Fault.HUNG
                 return b"", strike.fault is not Fault.CUT_REQUEST
             if strike.fault is Fault.POWER_BEFORE:
                 self.device.power_cycle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ohmloop.drivers.board.answers import Code, Identity
 from ohmloop.drivers.board.messages import Chunk, Run
 from ohmloop.drivers.board.programs import BoardProgram, decode_program
 
+_SLICE = 20_000  # pulses between looks whether to stop
 _MEMORY = 1 << 24  # for a program, bytes
 
 
@@ -90,3 +92,28 @@ def first_half(runs: PulseRuns) -> PulseRuns:
     """What is given of a program that ends half-way."""
     half = runs.cells.size // 2
     return PulseRuns(runs.cells[:half], runs.counts[:half])
+
+
+def slices(runs: PulseRuns) -> Iterator[PulseRuns]:
+    """The same runs in parts of about ``_SLICE`` pulses; a long run is cut."""
+    if runs.total_pulses <= _SLICE:
+        yield runs
+        return
+    cells, counts = [], []
+    pulses = 0
+    for cell, count in zip(runs.cells.tolist(), runs.counts.tolist(), strict=True):
+        for piece in _pieces(count):
+            cells.append(cell)
+            counts.append(piece)
+            pulses += abs(piece)
+            if pulses >= _SLICE:
+                yield PulseRuns(np.array(cells, np.int64), np.array(counts, np.int32))
+                cells, counts, pulses = [], [], 0
+    if cells:
+        yield PulseRuns(np.array(cells, np.int64), np.array(counts, np.int32))
+
+
+def _pieces(count: int) -> Iterator[int]:
+    sign = 1 if count > 0 else -1
+    for start in range(0, abs(count), _SLICE):
+        yield sign * min(_SLICE, abs(count) - start)

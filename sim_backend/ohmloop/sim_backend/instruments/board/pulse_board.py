@@ -38,13 +38,14 @@ from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_
 from ohmloop.sim_backend.instruments.witness import Witness
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
-from .board_programs import RefusedError, Upload, admit, first_half
+from .board_programs import RefusedError, Upload, admit, first_half, slices
 
 log = logging.getLogger("ohmloop.emulator")
 
 _WATCHDOG = 5.0  # s, until the host sets another
 _NO_RESULT = Result(0, 0, State.NONE, 0, 0)
 _MAX_PAYLOAD = 1 << 18
+_SHORT = 32  # bytes of a frame with an empty payload, at most
 
 
 class EmulatedPulseBoard(Emulated):
@@ -107,9 +108,16 @@ class EmulatedPulseBoard(Emulated):
         self._boot += 1
         self._decoder = FrameDecoder(self.about.max_payload)
         self.limits: Limits | None = None
-        self.outputs_on = self._tripped = False
+        self.outputs_on = self._tripped = self._stopping = self._stuck = False
         self._watchdog, self._heard = _WATCHDOG, self._now()
         self._upload, self._result = Upload(), _NO_RESULT
+
+    def urgent(self, data: bytes) -> bool:
+        """SAFE stops a program that runs; it is answered in its turn."""
+        if len(data) < _SHORT:
+            frames = FrameDecoder().feed(data + b"\0")
+            self._stopping |= any(frame.type == Safe.type for frame in frames)
+        return False
 
     def message(self, data: bytes) -> bytes:
         """Take one frame, without its delimiter; return the answer's."""
@@ -121,15 +129,22 @@ class EmulatedPulseBoard(Emulated):
         return b"".join([self._answer(frame) for frame in self._decoder.feed(data)])
 
     def strike(self, strike: Strike) -> None:
-        """The next program ends half-way: the power fails, or the hardware."""
-        if strike.fault in (Fault.POWER_MIDWAY, Fault.HARDWARE):
+        """The next program ends half-way or at the current limit, or outputs do not go off."""
+        if strike.fault in (Fault.POWER_MIDWAY, Fault.HARDWARE, Fault.COMPLIANCE):
             self._strike = strike
+        self._stuck |= strike.fault is Fault.STUCK_OUTPUT
 
     def tick(self) -> None:
         """Let the watchdog look at its clock; firmware does so at least every 10 ms."""
-        if self.outputs_on and self._now() - self._heard > self._watchdog:
+        late = self._now() - self._heard > self._watchdog
+        if self.outputs_on and late and not self._tripped:
             log.warning("watchdog: nothing heard for %g s, outputs off", self._watchdog)
-            self.outputs_on, self._tripped = False, True
+            self._off()
+            self._tripped = True
+
+    def _off(self) -> None:
+        """Outputs off, as far as they go."""
+        self.outputs_on &= self._stuck
 
     def _answer(self, frame: Frame) -> bytes:
         reply = self._reply(frame)
@@ -168,7 +183,8 @@ class EmulatedPulseBoard(Emulated):
 
     @_do.register
     def _safe(self, request: Safe) -> Message:  # noqa: ARG002
-        self.outputs_on = self._tripped = False
+        self._off()
+        self._tripped = self._stopping = False
         self._upload = Upload()
         return Done()
 
@@ -212,27 +228,34 @@ class EmulatedPulseBoard(Emulated):
         limits = self._limits_set()
         program = self._upload.whole(request)
         admit(program, limits, self.cells.shape, self.about)
-        strike, self._strike = self._strike, None
-        runs = first_half(program.runs) if strike else program.runs
+        fault, self._strike = self._strike and self._strike.fault, None
+        stops = fault in (Fault.POWER_MIDWAY, Fault.HARDWARE)
+        runs = first_half(program.runs) if stops else program.runs
         applied = self._pulse(runs, program.conditions)
-        self.clock.sleep(program.seconds)
+        self.clock.sleep(program.seconds * applied / max(1, program.runs.total_pulses))
         self._upload = Upload()
-        if strike and strike.fault is Fault.POWER_MIDWAY:
+        if fault is Fault.POWER_MIDWAY:
             raise PowerLostError
-        state = State.STOPPED if strike else State.DONE
-        self._result = Result(request.number, request.checksum, state, applied, 0)
-        if strike:
-            self.outputs_on = False
+        whole = applied == program.runs.total_pulses
+        state = State.DONE if whole and not stops else State.STOPPED
+        clipped = int(fault is Fault.COMPLIANCE and applied > 0)
+        self._result = Result(request.number, request.checksum, state, applied, clipped)
+        if fault is Fault.HARDWARE:
+            self._off()
             raise RefusedError(Code.HARDWARE, "a converter does not answer")
         return self._result
 
     def _pulse(self, runs: PulseRuns, conditions: PulseConditions) -> int:
-        """Pulses given; a pulse too weak to move a cell is given all the same."""
-        self.outputs_on = True
+        """Pulses given until all are or SAFE comes; also those too weak to move a cell."""
+        self.outputs_on, applied = True, 0
         for pulse in (conditions.up, conditions.down):
             self._witness.saw(pulse.amplitude, pulse.width)
-        self.cells.apply(runs, *self._strength.of_conditions(conditions))
-        return runs.total_pulses
+        for part in slices(runs):
+            if self._stopping:
+                break
+            self.cells.apply(part, *self._strength.of_conditions(conditions))
+            applied += part.total_pulses
+        return applied
 
     @_do.register
     def _read_rectangle(self, r: ReadRectangle) -> Message:
