@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ohmloop.drivers import load_bench
-from ohmloop.drivers.kxci import execution
 from ohmloop.drivers.kxci.kxci_crossbar import Kxci4200Crossbar
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend import TwinCrossbar
@@ -48,15 +47,10 @@ SMALL = (
     ("shape: [4, 6]", "shape: [2, 2]"),
     ("PMU1-1..PMU2-2", "PMU1-1..PMU1-2"),
     ("PMU3-1..PMU5-2", "PMU2-1..PMU2-2"),
+    ("edge: 100 ns", "edge: 100 ns, start: 100 ms"),
     ("timeout: 2 s", "timeout: 300 ms"),
 )
 """Changes that make a small bench with a short time-out, for faults."""
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An emulated execution shows at once."""
-    monkeypatch.setattr(execution, "_START", 0.1)
 
 
 @pytest.fixture
@@ -90,7 +84,7 @@ def small(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
 @pytest.fixture
 def calm(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
     """Small, with time to answer."""
-    with EmulatedBench(load_bench(write_kxci_bench(*SMALL[:-1])), any_port=True) as bench:
+    with EmulatedBench(load_bench(write_kxci_bench(*SMALL[:3])), any_port=True) as bench:
         yield bench
 
 

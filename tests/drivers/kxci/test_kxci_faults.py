@@ -14,7 +14,7 @@ from ohmloop.drivers import (
     PulseReceipt,
     ReportedError,
 )
-from ohmloop.drivers.kxci import commands, execution, lowering
+from ohmloop.drivers.kxci import commands, lowering
 from ohmloop.drivers.links import visa
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments.faults import Fault, Strike
@@ -115,7 +115,7 @@ def _usable_again(emulated, chip) -> None:
     emulated.servers["scs"].faults.clear()
     emulated.rig.analyser._strike = None
     emulated.rig.analyser.cards.overloaded = False
-    if emulated.servers["scs"]._hung:
+    if emulated.servers["scs"].hung:
         emulated.servers["scs"].power_cycle()
     before = emulated.pulses_applied
     assert chip.read().shape == chip.shape
@@ -168,16 +168,15 @@ def test_what_the_rows_measured_may_be_lost_but_not_what_was_given(small, caplog
 
 
 @pytest.mark.parametrize("fault", [None, Fault.HANG_UP])
-def test_an_execution_that_does_not_show_at_once_is_not_played_again(fault, small, monkeypatch):
+def test_an_execution_that_does_not_show_at_once_is_not_played_again(fault, calm):
     """Idle, with the points of before, is what an instrument that is about to start says too."""
-    monkeypatch.setattr(execution, "_START", 5.0)
-    with open_on_bench(small.bench) as chip:
-        at = position(commands_of(small, chip, PROGRAM), "execute")
-        before = small.pulses_applied
-        small.rig.analyser.cards.lag = 6
-        small.servers["scs"].faults.extend([None] * at + [fault])
-        assert chip.pulse(PROGRAM).pulses_applied == small.pulses_applied - before
-        assert small.rig.analyser.cards.lag == 0
+    with open_on_bench(calm.bench) as chip:
+        at = position(commands_of(calm, chip, PROGRAM), "execute")
+        before = calm.pulses_applied
+        calm.rig.analyser.cards.lag = 6
+        calm.servers["scs"].faults.extend([None] * at + [fault])
+        assert chip.pulse(PROGRAM).pulses_applied == calm.pulses_applied - before
+        assert calm.rig.analyser.cards.lag == 0
 
 
 def test_an_acknowledged_execution_that_never_shows_is_in_doubt(small):

@@ -37,7 +37,6 @@ from .waveform import TAG_SEQUENCE, TAG_STEP, TAGS, Slot, Vocabulary, retag, tag
 
 _ATTEMPTS = 3
 _SETUP = 2.0  # longest time from EXECUTE to the first edge, s
-_START = 1.0  # longest time in which an execution may not show yet, s
 _LONGEST_PAUSE = 0.1  # between questions whether it still runs, s
 
 
@@ -230,7 +229,10 @@ class Player:
             problem = error.problem
         try:
             points, found, reported = self._await(
-                execution.witness, execution.seconds, tag_of(number), 0.0 if refused else _START
+                execution.witness,
+                execution.seconds,
+                tag_of(number),
+                0.0 if refused else self.scs.options.start,
             )
         except InstrumentError as error:
             self.forget()
@@ -300,10 +302,11 @@ class Player:
         self._number += 1
         self._vocabulary = Vocabulary()
         self._range = self.scs.options.current_range
+        options = self.scs.options
         self.scs.tell(self._from_scratch())
         self.scs.tell([commands.EXECUTE])
         _, found, reported = self._await(
-            self.channels[0], (TAGS + 1) * TAG_STEP * 1e-9, tag_of(self._number), _START
+            self.channels[0], (TAGS + 1) * TAG_STEP * 1e-9, tag_of(self._number), options.start
         )
         if reported:
             raise reported

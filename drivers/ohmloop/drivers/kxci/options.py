@@ -28,6 +28,8 @@ class Keithley4200AOptions(Record):
         edge: rise and fall time, s; a multiple of 10 ns.
         load: what the pulsers reckon with, ohm.
         line_frequency: what a power-line cycle of ``read.nplc`` is, Hz.
+        start: longest time from ``:PMU:EXECUTE`` until the instrument says that it runs, s; only
+            after it is an execution believed not to have been played.
         commands_per_message: most commands sent before their replies are read; 1 waits for each.
     """
 
@@ -38,6 +40,7 @@ class Keithley4200AOptions(Record):
     edge: Seconds = 100e-9
     load: Annotated[float, BeforeValidator(_ohms), Field(ge=1, le=1e7)] = 1e6
     line_frequency: Annotated[float, Field(ge=50, le=60)] = 50.0
+    start: Annotated[Seconds, Field(gt=0)] = 1.0
     commands_per_message: Annotated[int, Field(ge=1, le=256)] = 64
 
     @field_validator("current_range", "pulse_current_range")
