@@ -47,6 +47,7 @@ SMALL = (
     ("shape: [4, 6]", "shape: [2, 2]"),
     ("PMU1-1..PMU2-2", "PMU1-1..PMU1-2"),
     ("PMU3-1..PMU5-2", "PMU2-1..PMU2-2"),
+    ("edge: 100 ns", "edge: 100 ns, start: 100 ms"),
     ("timeout: 2 s", "timeout: 300 ms"),
 )
 """Changes that make a small bench with a short time-out, for faults."""
@@ -83,7 +84,7 @@ def small(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
 @pytest.fixture
 def calm(write_kxci_bench: Callable[..., Path]) -> Iterator[EmulatedBench]:
     """Small, with time to answer."""
-    with EmulatedBench(load_bench(write_kxci_bench(*SMALL[:-1])), any_port=True) as bench:
+    with EmulatedBench(load_bench(write_kxci_bench(*SMALL[:3])), any_port=True) as bench:
         yield bench
 
 

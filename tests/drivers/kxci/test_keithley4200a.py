@@ -7,7 +7,8 @@ import pytest
 from ohmloop.drivers import LinkError, ReportedError
 from ohmloop.drivers.kxci import commands
 from ohmloop.drivers.kxci.commands import Measure, Mode
-from ohmloop.drivers.kxci.keithley4200a import Keithley4200A, SmuReading, whole_nanoseconds
+from ohmloop.drivers.kxci.keithley4200a import Keithley4200A, SmuReading
+from ohmloop.drivers.kxci.options import whole_nanoseconds
 from ohmloop.sim_backend.instruments.faults import Fault
 
 

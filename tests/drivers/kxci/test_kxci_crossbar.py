@@ -267,6 +267,26 @@ pulses:"""
         load_bench(write_kxci_bench(("\npulses:", second)))
 
 
+def test_two_crossbars_on_one_analyser_leave_each_other_alone(write_kxci_bench):
+    second = """
+  second:
+    kind: kxci
+    shape: [1, 1]
+    wiring: {analyser: scs, rows: PMU6-1, columns: PMU6-2, undisturbed: 0.85 V}
+pulses:"""
+    bench = load_bench(write_kxci_bench(("\npulses:", second)))
+    with EmulatedBench(bench, any_port=True) as emulated:
+        first, other = (emulated.chips[name].cells for name in ("array", "second"))
+        with open_on_bench(emulated.bench, "array") as crossbar:
+            crossbar.pulse(CellPulses(np.ones(SHAPE, int)))
+        assert (first.pulses_applied, other.pulses_applied) == (24, 0)
+        with open_on_bench(emulated.bench, "second") as crossbar:
+            crossbar.pulse(CellPulses(np.array([[3]])))
+            np.testing.assert_allclose(crossbar.read(), other.conductance, rtol=0.1)
+        assert (first.pulses_applied, other.pulses_applied) == (24, 3)
+        assert not emulated.outputs_on
+
+
 @pytest.mark.conformance
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_conformance(check, emulated):

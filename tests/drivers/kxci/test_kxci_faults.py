@@ -12,11 +12,13 @@ from ohmloop.drivers import (
     InstrumentError,
     NotConnectedError,
     PulseReceipt,
+    ReportedError,
 )
 from ohmloop.drivers.kxci import commands, lowering
 from ohmloop.drivers.links import visa
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments.faults import Fault, Strike
+from ohmloop.sim_backend.instruments.kxci.sequences import RefusedError
 
 PROGRAM = CellPulses(np.array([[3, -2], [1, 4]]))
 TRAINS = CoincidencePulses(
@@ -163,6 +165,44 @@ def test_what_the_rows_measured_may_be_lost_but_not_what_was_given(small, caplog
             assert chip.pulse(PROGRAM).pulses_applied == small.pulses_applied - before
             assert "currents of a program are unknown" in caplog.text
             caplog.clear()
+
+
+@pytest.mark.parametrize("fault", [None, Fault.HANG_UP])
+def test_an_execution_that_does_not_show_at_once_is_not_played_again(fault, calm):
+    """Idle, with the points of before, is what an instrument that is about to start says too."""
+    with open_on_bench(calm.bench) as chip:
+        at = position(commands_of(calm, chip, PROGRAM), "execute")
+        before = calm.pulses_applied
+        calm.rig.analyser.cards.lag = 6
+        calm.servers["scs"].faults.extend([None] * at + [fault])
+        assert chip.pulse(PROGRAM).pulses_applied == calm.pulses_applied - before
+        assert calm.rig.analyser.cards.lag == 0
+
+
+def test_an_acknowledged_execution_that_never_shows_is_in_doubt(small):
+    with open_on_bench(small.bench) as chip:
+        chip.pulse(PROGRAM)
+        before = small.pulses_applied
+        small.rig.analyser.cards.lag = 10**6
+        with pytest.raises(
+            InDoubtError, match="acknowledged, but its points do not come"
+        ) as caught:
+            chip.pulse(PROGRAM)
+        assert caught.value.applied is None
+        assert small.pulses_applied - before == PROGRAM.total_pulses
+        small.rig.analyser.cards.lag = 0
+        before = small.pulses_applied
+        assert chip.pulse(PROGRAM).pulses_applied == small.pulses_applied - before
+
+
+def test_an_execute_that_is_refused_is_not_played(small):
+    with open_on_bench(small.bench) as chip:
+        chip.pulse(PROGRAM)
+        device, before = small.rig.analyser, small.pulses_applied
+        device.cards.execute = lambda pulses: (_ for _ in ()).throw(RefusedError("No"))
+        with pytest.raises(ReportedError, match=r"No \(-992\)"):
+            chip.pulse(PROGRAM)
+        assert small.pulses_applied == before
 
 
 def test_faults_upon_faults_while_asking(small):

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 from enum import Enum
 from secrets import randbelow
 
-from ohmloop.drivers.errors import InDoubtError, LinkError, NotConnectedError, ReportedError
+from ohmloop.drivers.errors import (
+    InDoubtError,
+    InstrumentError,
+    LinkError,
+    NotConnectedError,
+    ReportedError,
+)
 from ohmloop.drivers.instrument import log
 
 from . import commands
@@ -31,7 +37,6 @@ from .waveform import TAG_SEQUENCE, TAG_STEP, TAGS, Slot, Vocabulary, retag, tag
 
 _ATTEMPTS = 3
 _SETUP = 2.0  # longest time from EXECUTE to the first edge, s
-_LATE = 0.2  # for an EXECUTE still on its way over a link that broke, s
 _LONGEST_PAUSE = 0.1  # between questions whether it still runs, s
 
 
@@ -208,46 +213,69 @@ class Player:
             raise
 
     def _execute(self, execution: Execution, number: int) -> Outcome:
-        problem, code = "", 0
+        """From here on nothing is sent again unless the instrument itself says it was not played.
+
+        An acknowledged execution is never taken for one that was not played, whatever is in the
+        buffer: it may be late.
+        """
+        problem, code, acknowledged, refused = "", 0, False, False
         self._number = number
         try:
             answers = self.scs.ask([commands.EXECUTE])
             problem, code = answers.error, answers.code
+            acknowledged = answers.replies == ["ACK"]
+            refused = bool(code) and not acknowledged
         except (LinkError, NotConnectedError) as error:
             problem = error.problem
-            time.sleep(_LATE)
         try:
-            points, found, reported = self._await(execution.witness, execution.seconds)
-        except (LinkError, NotConnectedError) as error:
+            points, found, reported = self._await(
+                execution.witness,
+                execution.seconds,
+                tag_of(number),
+                0.0 if refused else self.scs.options.start,
+            )
+        except InstrumentError as error:
             self.forget()
             return Outcome(Fate.UNKNOWN, problem=error.problem)
         problem, code = (reported.problem, reported.code) if reported else (problem, code)
         if found == tag_of(number):
             return Outcome(Fate.PLAYED, points, problem if code else "", code)
         self.forget()
-        if found == tag_of(number - 1):
-            not_played = problem or "it was acknowledged, but not played"
-            return Outcome(Fate.NOT_PLAYED, 0, not_played, code)
-        lost = "its buffer is empty or another's: it was switched off, reset or used by others"
+        if found == tag_of(number - 1) and not acknowledged:
+            return Outcome(Fate.NOT_PLAYED, 0, problem, code)
+        lost = (
+            "it was acknowledged, but its points do not come"
+            if acknowledged
+            else "its buffer is empty or another's: it was switched off, reset or used by others"
+        )
         return Outcome(Fate.UNKNOWN, problem=f"{problem}; {lost}" if problem else lost)
 
-    def _await(self, witness: int, seconds: float) -> tuple[int, int, ReportedError | None]:
+    def _await(
+        self, witness: int, seconds: float, wanted: int, start: float
+    ) -> tuple[int, int, ReportedError | None]:
         """Wait until nothing runs; slots played, the tag found, and what the register reported.
+
+        Args:
+            witness: channel to ask of.
+            seconds: longest time the execution takes.
+            wanted: its tag.
+            start: how long to wait for it before another tag, or none, is believed, s.
 
         Raises:
             LinkError: no answer, or it runs on and on.
         """
-        deadline = time.monotonic() + seconds + _SETUP
+        began = time.monotonic()
         failures, pause, reported = 0, 0.0, None
-        while True:
+        while failures < _ATTEMPTS and time.monotonic() < began + seconds + _SETUP:
             try:
                 answers = self.scs.ask([commands.STATUS, commands.data_count(witness)])
                 if answers.code:
                     reported = self._reported(answers.error, answers.code)
                 running, points = self.scs.whole(answers.replies)
                 if not running:
-                    first = self.scs.points([(witness, 0, 1)])[0][0] if points else None
-                    return points - 1, tag_at(first.time) if first else 0, reported
+                    found = self._tag_found(witness, points)
+                    if found == wanted or time.monotonic() >= began + start:
+                        return points - 1, found, reported
             except ReportedError as error:
                 reported, failures = error, failures + 1
             except LinkError as error:
@@ -256,11 +284,16 @@ class Player:
                     raise
                 log.info("%s; asking again", error)
                 time.sleep(failures * _LONGEST_PAUSE)
-            if time.monotonic() > deadline or failures == _ATTEMPTS:
-                self.scs.tell([commands.ABORT])
-                raise self._error(f"still runs, {seconds + _SETUP:.3g} s after it began")
             time.sleep(pause)
             pause = min(2 * pause + 1e-3, _LONGEST_PAUSE)
+        self.scs.tell([commands.ABORT])
+        raise reported or self._error(f"still runs, {seconds + _SETUP:.3g} s after it began")
+
+    def _tag_found(self, witness: int, points: int) -> int:
+        """The tag in the buffer; 0 where it is empty."""
+        if not points:
+            return 0
+        return tag_at(self.scs.points([(witness, 0, 1)])[0][0].time)
 
     def _ready(self) -> None:
         """Set the channels up and play a tag alone, unless that is done already."""
@@ -269,9 +302,12 @@ class Player:
         self._number += 1
         self._vocabulary = Vocabulary()
         self._range = self.scs.options.current_range
+        options = self.scs.options
         self.scs.tell(self._from_scratch())
         self.scs.tell([commands.EXECUTE])
-        _, found, reported = self._await(self.channels[0], (TAGS + 1) * TAG_STEP * 1e-9)
+        _, found, reported = self._await(
+            self.channels[0], (TAGS + 1) * TAG_STEP * 1e-9, tag_of(self._number), options.start
+        )
         if reported:
             raise reported
         if found != tag_of(self._number):

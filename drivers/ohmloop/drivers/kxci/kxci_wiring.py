@@ -15,7 +15,8 @@ from ohmloop.drivers.units import Volts, with_unit
 from ohmloop.drivers.validation import Record, validate
 
 from .commands import CARDS, CURRENT_RANGES, SHORTEST
-from .keithley4200a import Keithley4200A, Keithley4200AOptions, whole_nanoseconds
+from .keithley4200a import Keithley4200A
+from .options import Keithley4200AOptions, whole_nanoseconds
 from .waveform import Timing
 
 _CHANNEL = re.compile(rf"PMU([1-{CARDS}])-([12])")

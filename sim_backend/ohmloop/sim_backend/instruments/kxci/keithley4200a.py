@@ -17,7 +17,8 @@ from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
 
 from .channel_chip import ChannelChip
-from .pulse_cards import PulseCards, RefusedError
+from .pulse_cards import PulseCards
+from .sequences import RefusedError
 from .smus import Smus
 
 _NO_ERROR = "No error. (0)"
@@ -167,7 +168,7 @@ class EmulatedKeithley4200A(Emulated):
             ":PMU:OUTPUT:STATE": cards.output,
             ":PMU:EXECUTE": self._execute,
             ":PMU:TEST:STATUS?": lambda: str(int(cards.running())),
-            ":PMU:DATA:COUNT?": lambda number: str(len(cards.channel(number).points)),
+            ":PMU:DATA:COUNT?": lambda number: str(len(cards.buffer(number))),
             ":PMU:DATA:GET": cards.points,
             ":PMU:ABORT": cards.abort,
             ":ERROR:LAST:GET": lambda: self.error,

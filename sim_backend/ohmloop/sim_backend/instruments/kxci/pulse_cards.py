@@ -17,7 +17,6 @@ from ohmloop.drivers.kxci.commands import (
     MOST_POINTS,
     MOST_SEGMENTS,
     MOST_VALUES,
-    RESOLUTION,
     SHORTEST,
     SOURCE_RANGES,
 )
@@ -25,15 +24,12 @@ from ohmloop.drivers.kxci.waveform import LIST_LENGTH
 from ohmloop.sim_backend.clock import VirtualClock
 
 from .channel_chip import ChannelChip
+from .sequences import RefusedError, check_continuous, on_grid, segments_of
 from .traces import Floats, Segments, Trace, trace_of
 
 _SETUP = 0.1  # from EXECUTE to the first edge, s
 _MOST_LOOPS = 1e12
 _OVERFLOW = 1  # status of a point beyond its range
-
-
-class RefusedError(Exception):
-    """The instrument will not do it; the text goes into its error register."""
 
 
 @dataclass
@@ -73,6 +69,8 @@ class PulseCards:
     Attributes:
         overloaded: points of the next execution are flagged as beyond their range.
         hot_switches: how often an output was opened while it played.
+        lag: how often the next execution is not noticed yet by who asks for the status: it says
+            idle, and the buffers are those of before.
     """
 
     def __init__(
@@ -82,6 +80,8 @@ class PulseCards:
         self.channels: dict[int, Channel] = {}
         self.hot_switches = 0
         self.overloaded = False
+        self.lag = 0
+        self._former: dict[int, list[tuple[float, float, float, int]]] = {}
         self._busy_until = 0
         self.power_cycle()
 
@@ -90,7 +90,7 @@ class PulseCards:
         self.channels = {2 * card - side: Channel() for card in self.cards for side in (1, 0)}
         self.mode: int | None = None
         self._burst, self._measure, self._busy_until = 1, 0, 0
-        self.overloaded = False
+        self.overloaded, self.lag, self._former = False, 0, {}
 
     @property
     def outputs_on(self) -> bool:
@@ -104,6 +104,10 @@ class PulseCards:
 
     def running(self) -> bool:
         """``:PMU:TEST:STATUS?``: who hears that it runs has waited until it does not."""
+        if self._former and self.lag:
+            self.lag -= 1
+            return False
+        self._former = {}
         was = self.busy
         if was:
             self._clock.sleep((self._busy_until - self._clock.ns) * 1e-9)
@@ -117,7 +121,7 @@ class PulseCards:
         for number, channel in self.channels.items():
             self.switch_off(number)
             self.channels[number] = Channel(on=channel.on, stuck=channel.stuck)
-        self.mode, self._burst, self._measure = mode, 1, 0
+        self.mode, self._burst, self._measure, self._former = mode, 1, 0, {}
 
     def abort(self) -> None:
         """``:PMU:ABORT``: nothing runs any more, outputs off; data stay."""
@@ -212,7 +216,7 @@ class PulseCards:
         channel = self.settable(number, 0)
         if len(times) != 4:
             raise RefusedError("Invalid pulse times")
-        period, width, rise, fall = map(_on_grid, times)
+        period, width, rise, fall = map(on_grid, times)
         if min(rise, fall) < SHORTEST or width < (rise + fall) / 2 or width + rise >= period:
             raise RefusedError("Invalid pulse times")
         channel.train_times = (period, width, rise, fall)
@@ -241,9 +245,13 @@ class PulseCards:
                 raise RefusedError("Undefined sequence or loop count in list")
         channel.played = [(int(sequence), int(loops)) for sequence, loops in pairs]
 
+    def buffer(self, number: int) -> list[tuple[float, float, float, int]]:
+        """A channel's points, as who asks now finds them."""
+        return self._former.get(number, self.channel(number).points)
+
     def points(self, number: int, start: int = 0, count: int = MOST_POINTS) -> str:
         """``:PMU:DATA:GET``."""
-        buffer = self.channel(number).points
+        buffer = self.buffer(number)
         if not 1 <= count <= MOST_POINTS or not 0 <= start < len(buffer):
             raise RefusedError("No data")
         part = buffer[start : start + count]
@@ -270,7 +278,9 @@ class PulseCards:
             raise RefusedError("No PMU output is on")
         for number in traces:
             self.channels[number].on = True
+        former = {number: channel.points for number, channel in self.channels.items()}
         stopped = self._play(traces, pulses)
+        self._former = former if self.lag else {}
         last = max(int(trace.times[-1]) for trace in traces.values())
         self._busy_until = self._clock.ns + round(_SETUP * 1e9) + last
         return stopped
@@ -311,9 +321,12 @@ class PulseCards:
         if total > MOST_SEGMENTS:
             raise RefusedError("Too many segments")
         used = {sequence for sequence, _ in channel.played}
-        known = {sequence: _segments(channel.arrays[sequence], channel) for sequence in used}
+        known = {
+            sequence: segments_of(channel.arrays[sequence], channel.source_range)
+            for sequence in used
+        }
         entries = [(known[sequence], loops) for sequence, loops in channel.played]
-        _check_continuous(entries)
+        check_continuous(entries)
         return trace_of(entries)
 
     def _train(self, channel: Channel) -> Trace:
@@ -336,44 +349,3 @@ class PulseCards:
     def _idle(self) -> None:
         if self.busy:
             raise RefusedError("A test is running")
-
-
-def _segments(arrays: Mapping[str, Sequence[float]], channel: Channel) -> Segments:
-    """The arrays of a sequence, if they make one."""
-    if not {"TIME", "STARTV", "STOPV"} <= set(arrays):
-        raise RefusedError("A sequence lacks times or voltages")
-    times = np.array([_on_grid(value) for value in arrays["TIME"]], np.int64)
-    start, stop = np.array(arrays["STARTV"]), np.array(arrays["STOPV"])
-    zeros = [0.0] * times.size
-    kinds, begins, ends = (arrays.get(f"MEAS:{w}", zeros) for w in ("TYPE", "START", "STOP"))
-    if any(len(array) != times.size for array in (start, stop, kinds, begins, ends)):
-        raise RefusedError("Arrays of a sequence differ in length")
-    if times.min() < SHORTEST:
-        raise RefusedError("A segment is too short")
-    if max(np.abs(start).max(), np.abs(stop).max()) > channel.source_range:
-        raise RefusedError("Voltage beyond the source range")
-    if (start[1:] != stop[:-1]).any():
-        raise RefusedError("Segments are not continuous")
-    measured = np.array(kinds) == 1
-    if not set(kinds) <= {0, 1}:
-        raise RefusedError("Only spot means are emulated")
-    window = np.array([[round(t * 1e9) for t in w] for w in zip(begins, ends, strict=True)])
-    if (window[:, 1] > times).any() or (window[measured, 0] >= window[measured, 1]).any():
-        raise RefusedError("Measure window outside its segment")
-    return Segments(times, start, stop, measured, window)
-
-
-def _check_continuous(entries: Sequence[tuple[Segments, int]]) -> None:
-    """Each sequence begins where the one before, itself when it loops, has ended."""
-    after = [other for other, _ in entries[1:]]
-    for (one, loops), follower in zip(entries, [*after, None], strict=True):
-        followers = [f for f in (follower, one if loops > 1 else None) if f is not None]
-        if any(one.stop[-1] != f.start[0] for f in followers):
-            raise RefusedError("Sequences are not continuous")
-
-
-def _on_grid(seconds: float) -> int:
-    ns = round(seconds * 1e9)
-    if float(f"{ns}E-9") != seconds or ns % RESOLUTION:
-        raise RefusedError("Time off the grid of 10 ns")
-    return ns

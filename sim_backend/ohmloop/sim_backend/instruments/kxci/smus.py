@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ohmloop.sim_backend.clock import VirtualClock
 
-from .pulse_cards import RefusedError
+from .sequences import RefusedError
 
 _SPEEDS = {1: 2e-3, 2: 20e-3, 3: 100e-3}  # short, medium, long, s
 _RANGES = {0: 210.0, 1: 21.0, 2: 210.0}
