@@ -19,7 +19,7 @@ from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.scpi.marks import PREPARED
 from ohmloop.sim_backend.instruments.faults import ON_REPLY, Fault, Strike
 
-LATE = Strike(Fault.DELAY, seconds=0.13)  # beyond the time-out
+LATE = Strike(Fault.DELAY, seconds=0.3)  # beyond the time-out
 LINK = [
     *sorted(ON_REPLY - {Fault.POWER_AFTER, Fault.DELAY}, key=lambda fault: fault.name),
     *(Fault.DROP_REQUEST, Fault.CUT_REQUEST, LATE),
@@ -29,7 +29,7 @@ POWER = [Fault.POWER_BEFORE, Fault.POWER_MIDWAY, Fault.POWER_AFTER]
 
 @pytest.fixture
 def timeout() -> str:
-    return "100 ms"
+    return "250 ms"
 
 
 @pytest.fixture
@@ -210,6 +210,7 @@ def test_a_message_may_be_cut_anywhere(pulser, emulated, chip, program, make):
             return carry_out(data)
         cuts.append(commands[: len(cuts)])
         carry_out(";".join(cuts[-1]).encode())
+        emulated.servers[pulser].unplug()
         return b""
 
     source.message = message
@@ -218,6 +219,27 @@ def test_a_message_may_be_cut_anywhere(pulser, emulated, chip, program, make):
     doubts = [cut[-1][:4] for cut, doubt in zip(cuts, told, strict=True) if doubt]
     assert doubts == ([] if pulser == "smu" else ["*ESE", "*TRG"])
     source.message = carry_out
+    usable_and_safe(emulated, chip, pulser)
+
+
+def test_a_message_that_lay_in_the_buffer_of_a_broken_link(pulser, emulated, chip, program):
+    """It is carried out between the first answer over the new link and the second."""
+    source = getattr(emulated.rig, pulser)
+    carry_out, late = source.message, []
+
+    def message(data: bytes) -> bytes:
+        if not late and (b":INIT" in data or b"*TRG" in data):
+            late.append(data)
+            emulated.servers[pulser].unplug()
+            return b""
+        reply = carry_out(data)
+        if late and data.startswith(b"*OPC?;*ESE?") and len(late) == 1:
+            late.append(carry_out(late[0]))
+        return reply
+
+    source.message = message
+    assert pulse_or_doubt(emulated, chip, program) is None
+    assert len(late) == 2
     usable_and_safe(emulated, chip, pulser)
 
 

@@ -11,6 +11,7 @@ lost must not take the only evidence of a train that stopped half-way with it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from ohmloop.drivers.limits import Limits
 from .marks import PREPARED, Marks, Standing
 from .scpi_instrument import ScpiInstrument, fields_of
 
+_PAUSE = 0.1  # before a train that was not started is believed not to start, s
 _ERRORS = 4  # bit of the status byte: the error queue has entries (SCPI-1999 volume 1, 9.1)
 
 
@@ -100,10 +102,22 @@ class MarkedSource(ScpiInstrument):
     ) -> tuple[Standing, list[str], bool]:
         """Come back, wait until what runs is over, and ask how far the last train got.
 
+        That a message did not get there is asked twice, with a pause: it may still lie in the
+        buffer of a connection that broke.
+
         Raises:
             LinkError: it does not come back.
         """
         self.come_back()
+        found = self._standing(then, replies, wait)
+        if found[0] is Standing.NOT_REACHED:
+            time.sleep(_PAUSE)
+            found = self._standing(then, replies, wait)
+        return found
+
+    def _standing(
+        self, then: Sequence[str], replies: int, wait: float
+    ) -> tuple[Standing, list[str], bool]:
         asked = ["*OPC?", "*ESE?", *then]
         (_, found, *rest), errors = self._ask_gently(asked, 2 + replies, wait)
         standing = self.marks.standing(int(found)) if found.isdecimal() else Standing.LOST
