@@ -26,6 +26,7 @@ def test_identity_and_modules(analyser):
     [
         ("{smu: 2, spgu: 501}", r"nothing in slot 2, where options.smu wants .* have one: 1"),
         ("{smu: 5}", "B1525A in slot 5"),
+        ("{smu: 1, spgu: 501, wgfmu: {channel: 301}}", r"nothing in slot 3, .*wgfmu wants B1530A"),
         ("{smu: 1, spgu: 601}", r"nothing in slot 6, where options.spgu wants B1525A"),
     ],
 )

@@ -54,10 +54,11 @@ def calls(fake) -> list[str]:
 @pytest.fixture
 def bench(write, library_file):
     """The B1500A and matrix are emulated; what the WGFMU plays goes to the stand-in."""
-    emulated = EmulatedBench(load_bench(write()), any_port=True)
+    path = write(("spgu: 501}", "spgu: 501, wgfmu: {channel: 201}}"))
+    emulated = EmulatedBench(load_bench(path), any_port=True)
     resources = {name: server.resource for name, server in emulated.servers.items()}
     text = emulated.bench.path.read_text()
-    text = text.replace("spgu: 501}", f"wgfmu: {{channel: 201, library: '{library_file}'}}}}")
+    text = text.replace("{channel: 201}", f"{{channel: 201, library: '{library_file}'}}")
     text = text.replace("pulses: spgu", "pulses: wgfmu")
     emulated.bench.path.write_text(text)
     with emulated:

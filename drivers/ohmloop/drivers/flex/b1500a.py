@@ -38,6 +38,7 @@ BEGUN, CARRIED_OUT, MEMORY, SCRATCH = 1, 2, 3, 99
 
 SMU_MODELS = ("B1510A", "B1511A", "B1511B", "B1517A")
 SPGU_MODELS = ("B1525A",)
+WGFMU_MODELS = ("B1530A",)
 _LARGEST_MARK = 32_000
 _ERROR_BIT = 32
 _NONSENSE = "OHMLOOP"  # a header that no instrument knows
@@ -115,6 +116,8 @@ class B1500A(Instrument):
         self._check_module("smu", self.options.smu, SMU_MODELS)
         if self.options.spgu is not None:
             self._check_module("spgu", self.options.spgu // 100, SPGU_MODELS)
+        if self.options.wgfmu is not None:
+            self._check_module("wgfmu", self.options.wgfmu.channel // 100, WGFMU_MODELS)
         return self.identity
 
     def _check_module(self, option: str, slot: int, models: tuple[str, ...]) -> None:

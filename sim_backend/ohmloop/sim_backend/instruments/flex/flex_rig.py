@@ -44,6 +44,8 @@ class FlexRig:
             modules[options.spgu // 100] = "B1525A"
             rows = wiring.pulse_rows
             self.fixtures[options.spgu] = self._fixture(chip, rows, wiring.columns)
+        if options.wgfmu is not None:  # in its slot, and silent: it has no commands
+            modules[options.wgfmu.channel // 100] = "B1530A"
         model = chip.models.get(wiring.analyser, "B1500A")
         self.analyser = EmulatedB1500A(chip.clock, modules, self.fixtures, model)
         self.matrix = _Matrix(
