@@ -87,7 +87,7 @@ def test_a_life_time_budget_of_one_chip_only(write_bench, tmp_path):
         ("pulses: {up: {amplitude: 2.5 V}}", "pulses", "limits.voltage, 2 V"),
         ("pulses: {up: {amplitude: 0 V}}", "pulses.up.amplitude", "does nothing"),
         ("pulses: {up: {amplitude: null}}", "pulses.up.amplitude", "None is not a voltage"),
-        ("pulses: {up: {width: 0.1 ms}}", "pulses", "no pulse shorter than 200 us"),
+        ("pulses: {up: {width: 50 us}}", "pulses", "no pulse shorter than 100 us"),
         ("limits: {voltage: 1.4 V}", "pulses", "limits.voltage, 1.4 V"),
         ("limits: {width: 1 A}", "limits.width", "'1 A' is not a time"),
         ("limits: {volts: 1 V}", "limits.volts", "unknown key"),

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ SESSIONS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
 """By the name of bench file and transcript."""
 
 
-_MARKERS = "ohmloop.drivers.tsp.tsp_instrument.token_hex"
+_DRAWN = ("tsp_instrument.token_hex", "tsp_crossbar.token_hex")
+"""Where the drivers draw names by chance."""
 
 
 def transcript(name: str) -> Path:
@@ -94,18 +96,31 @@ def main() -> None:
     """Record all sessions anew."""
     from ohmloop.sim_backend.instruments import EmulatedBench
 
-    numbers = itertools.count()
     for name, session in SESSIONS.items():
         transcript(name).unlink(missing_ok=True)
         bench = load_bench(FOLDER / f"{name}.yaml")
         with (
             mock.patch("time.monotonic_ns", return_value=0),
-            mock.patch(_MARKERS, side_effect=lambda size: f"{next(numbers):0{2 * size}x}"),
+            _counted_names(),
             EmulatedBench(bench, any_port=True) as emulated,
             recorded(emulated.bench, transcript(name)),
         ):
             session(emulated.bench)
         _without_chance(transcript(name), bench)
+
+
+@contextmanager
+def _counted_names() -> Iterator[None]:
+    """Names that are drawn by chance are counted instead."""
+    numbers = itertools.count(1)
+    with ExitStack() as patches:
+        for place in _DRAWN:
+            patched = mock.patch(
+                f"ohmloop.drivers.tsp.{place}",
+                side_effect=lambda size: f"{next(numbers):0{2 * size}x}",
+            )
+            patches.enter_context(patched)
+        yield
 
 
 def _without_chance(path: Path, bench: Bench) -> None:

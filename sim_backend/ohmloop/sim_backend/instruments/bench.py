@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -52,7 +52,7 @@ class EmulationConfig(Record):
     models: dict[str, str] = Field(default_factory=dict)
     meter: MeterConfig = MeterConfig()
     faults: WiringFaults | None = None
-    lead_resistance: Ohms = 0.0
+    lead_resistance: Annotated[Ohms, Field(ge=0)] = 0.0
 
 
 class EmulatedBench:

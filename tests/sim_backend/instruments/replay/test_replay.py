@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -125,10 +126,12 @@ def test_another_message_is_told_with_its_line_and_hung_up_on(record, name, capl
     recorded = json.loads(path.read_text().splitlines()[line - 1])
     assert recorded["kind"] == "sent"
     assert recorded["instrument"] in deviation
-    wanted = {"tsp": "expected 'ohmloop.read({1,2,3}, ", "board": "expected frame of type 0x20"}
-    came = {"tsp": "came 'ohmloop.read({1,3}, {4}", "board": "came frame of type 0x21"}
-    assert wanted[name] in deviation
-    assert came[name] in deviation
+    wanted = {
+        "tsp": r"expected 'ohmloop\.read\(\"\w+-1\", \{1,2,3\}, .* came 'ohmloop\.read\(\"\w+-1\","
+        r" \{1,3\}, \{4\}",
+        "board": "expected frame of type 0x20.* came frame of type 0x21",
+    }
+    assert re.search(wanted[name], deviation), deviation
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,10 +142,11 @@ def test_after_a_deviation_nobody_is_answered(record, name):
             for _ in range(2):
                 with pytest.raises(InstrumentError):
                     chip.pulse(PROGRAM)
-        (deviation,) = replayed.deviations
+        first = [text for text in replayed.deviations if f": {FIRST[name]}: " in text]
+        assert len(first) == 1
         with pytest.raises(InstrumentError):
             open_on_bench(replayed.bench)
-        assert deviation in replayed.deviations
+        assert first[0] in replayed.deviations
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -163,13 +167,14 @@ def test_less_than_was_recorded_is_left(record):
         rest = {line.partition(": played")[0] for line in replayed.rest}
         assert len(rest) == 2
         assert any(line.endswith("smu") for line in rest)
-        assert "next would be 'ohmloop.begin(1,2,5)" in " ".join(replayed.rest)
+        next_one = r"next would be 'ohmloop\.begin\(\"\w+-1\",1,2,5\)"
+        assert re.search(next_one, " ".join(replayed.rest))
 
 
 def test_a_recording_that_broke_off_is_played_as_far_as_it_goes(record):
     path, live = record("tsp", _read_and_pulse)
     lines = path.read_bytes().splitlines(keepends=True)
-    kept = next(n for n, line in enumerate(lines) if b"ohmloop.begin(1," in line)
+    kept = next(n for n, line in enumerate(lines) if b'ohmloop.begin(\\"' in line)
     path.write_bytes(b"".join(lines[:kept]) + lines[kept][:30])
     with ReplayedBench(path) as replayed:
         assert len(replayed.transcript.remarks) == 2
