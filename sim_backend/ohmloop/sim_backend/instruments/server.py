@@ -209,8 +209,8 @@ class SocketServer(Wire):
         """Hang up and stop."""
         self._stopping.set()
         self.unplug()
+        _hang_up(self._listener)  # nobody waits for the next look at the clock
         self._thread.join(timeout=5)
-        self._listener.close()
 
     def unplug(self) -> None:
         """Hang up on the host; it may connect again."""
