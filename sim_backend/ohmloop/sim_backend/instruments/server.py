@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import select
 import socket
 import threading
 import time
@@ -25,6 +26,7 @@ log = logging.getLogger("ohmloop.emulator")
 
 _TICK = 0.02  # between looks at the clock while nothing comes, s
 _LONGEST = 1 << 24  # message, bytes
+_LOOK = 0.005  # between looks whether a host is served, s
 _SEND = 10.0  # longest time for the host to take a reply, s
 
 Framing = Callable[[bytes], tuple[list[bytes], bytes]]
@@ -195,7 +197,7 @@ class SocketServer(Wire):
         self._listener = socket.create_server((host, port))
         self._listener.settimeout(_TICK)
         self.host, self.port = self._listener.getsockname()[:2]
-        self._stopping = threading.Event()
+        self._stopping, self._unfinished = threading.Event(), 0
         self._client: socket.socket | None = None
         self._thread = threading.Thread(target=self._serve, name=f"emulated {name}", daemon=True)
         self._thread.start()
@@ -211,6 +213,21 @@ class SocketServer(Wire):
         self.unplug()
         _hang_up(self._listener)  # nobody waits for the next look at the clock
         self._thread.join(timeout=5)
+
+    def settle(self, seconds: float = 0.5) -> None:
+        """Wait, so long at most, until all that hosts have sent has been carried out."""
+        deadline, quiet = time.monotonic() + seconds, 0
+        while quiet < 2 and time.monotonic() < deadline:
+            quiet = 0 if self._unfinished or self._pending() else quiet + 1
+            time.sleep(_LOOK)
+
+    def _pending(self) -> bool:
+        """Whether a host waits for its turn, or bytes of one to be read."""
+        watched = [self._listener, *([self._client] if self._client else [])]
+        try:
+            return bool(select.select([s for s in watched if s.fileno() >= 0], [], [], 0)[0])
+        except (OSError, ValueError):  # closed meanwhile
+            return False
 
     def unplug(self) -> None:
         """Hang up on the host; it may connect again."""
@@ -228,7 +245,7 @@ class SocketServer(Wire):
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client.settimeout(None)
-            self._client = client
+            self._client, self._unfinished = client, 0
             log.info("%s: client connected", self.name)
             self._converse(client)
             log.info("%s: client left; %s", self.name, self.device.describe())
@@ -243,6 +260,7 @@ class SocketServer(Wire):
             messages.put(None)  # what runs goes on, as on the instrument
             worker.join()
             _hang_up(client)
+            self._client, self._unfinished = None, 0
 
     def _receive(self, client: socket.socket, messages: Messages) -> None:
         rest = b""
@@ -257,6 +275,7 @@ class SocketServer(Wire):
             self.link.receive(len(data))
             whole, rest = self.framing(rest + data)
             for message in whole:
+                self._unfinished += 1
                 messages.put((message, self.device.urgent(message)))
             if len(rest) > _LONGEST:
                 log.error("%s: a message of over %d bytes; hanging up", self.name, _LONGEST)
@@ -275,7 +294,9 @@ class SocketServer(Wire):
             reply, alive = self.answer(*found)
             if self.clock:
                 time.sleep((self.clock.ns - started) * 1e-9)
-            if not self._send(client, reply) or not alive:
+            sent = self._send(client, reply)
+            self._unfinished -= 1
+            if not sent or not alive:
                 _hang_up(client)
                 return
 

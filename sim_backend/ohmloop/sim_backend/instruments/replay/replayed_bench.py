@@ -86,8 +86,9 @@ class ReplayedBench:
         return path
 
     def close(self) -> None:
-        """Stop all servers."""
+        """Stop all servers, once what was sent last has been looked at."""
         for server in self.servers.values():
+            server.settle()
             server.close()
 
     def __enter__(self) -> Self:
