@@ -56,6 +56,14 @@ _CONNECTED: WeakValueDictionary[tuple[type, str, str], Instrument] = WeakValueDi
 _CONNECTING = threading.RLock()
 
 
+def all_awake() -> None:
+    """What is connected in this process is set up: replies are due in time from now on."""
+    for instrument in list(_CONNECTED.values()):
+        awake = getattr(instrument.transport, "awake", None)
+        if awake:
+            awake()
+
+
 class Instrument:
     """One instrument behind a transport.
 
@@ -122,6 +130,7 @@ class Instrument:
         transport = VisaTransport(
             name, config.resource, visa.backend, visa.timeout, cls.end, bench.tap(name)
         )
+        transport.wake()
         instrument = cls(name, transport, options)
         try:
             instrument.identify()

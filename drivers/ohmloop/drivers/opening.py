@@ -10,6 +10,7 @@ from .bench import NO_OWN, Bench, load_bench
 from .characteristics import Characteristics
 from .crossbar import Crossbar
 from .errors import ConfigError
+from .instrument import all_awake
 from .links.recorder import Recorder
 from .recording import recorded
 from .registry import CHIP_FILE, crossbar_kind, load
@@ -53,6 +54,7 @@ def open_on_bench(
         if claimed := claim(bench, name):  # before an instrument is touched that others may use
             stack.callback(claimed.release)
         opened = kind.open(bench.of(name), name, characteristics=known)
+        all_awake()
         if isinstance(bench.recorder, Recorder):
             opened.recording = bench.recorder
         opened.at_close.append(stack.pop_all().close)

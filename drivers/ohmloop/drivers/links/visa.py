@@ -21,6 +21,7 @@ from ohmloop.drivers.errors import LinkError, NotConnectedError
 from .streams import Failures, SilenceError, Stream, stream_of
 from .transport import Tap, Traffic, tell
 
+_WAKING = (10.0, 2.0)  # for so long at most, an instrument may take so much longer to reply, s
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # before each attempt to open a broken link, s
 
 
@@ -39,6 +40,9 @@ class VisaTransport:
         timeout: time to wait for a reply beyond what the instrument needs, s.
         end: what ends a message, both ways; replies may end in CR before it.
         tap: sees every byte.
+
+    Attributes:
+        waking_until: till then replies may take longer than the time-out, monotonic time, s.
 
     Raises:
         NotConnectedError: nobody is there, or the resource is not one.
@@ -59,9 +63,18 @@ class VisaTransport:
         self._timeout = timeout
         self._lock = threading.RLock()
         self._in_step = True
+        self.waking_until = 0.0
         self._backend = backend
         self._stream: Stream | None = None
         self._connect()
+
+    def wake(self) -> None:
+        """Be patient until ``awake``: an instrument just taken over resets and compiles."""
+        self.waking_until = time.monotonic() + _WAKING[0]
+
+    def awake(self) -> None:
+        """From now on the time-out is what the bench file says."""
+        self.waking_until = 0.0
 
     def write(self, text: str) -> None:
         """Send one message; its end is added."""
@@ -198,8 +211,10 @@ class VisaTransport:
 
     def _read(self, wait: float, count: int | None = None) -> bytes:
         """One line, or ``count`` bytes."""
-        stream, longest = self._opened(), self._timeout + wait
-        deadline = time.monotonic() + longest
+        stream, longest, now = self._opened(), self._timeout + wait, time.monotonic()
+        if now < self.waking_until:
+            longest += _WAKING[1]
+        deadline = now + longest
         try:
             if count is None:
                 data = stream.read_until(self._last, deadline)
