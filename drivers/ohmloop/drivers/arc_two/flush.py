@@ -250,14 +250,16 @@ def _changes(before: Outputs, after: Outputs) -> list[Instruction]:
         return [SetDac.reset()]
     alike: dict[tuple[tuple[bool, ...], tuple[tuple[int, int], ...]], int] = {}
     for half in range(HALVES):
+        here = slice(HALF * half, HALF * half + HALF)
+        if before[0][here] == after[0][here] and before[1][here] == after[1][here]:
+            continue  # nearly always
         these = range(HALF * half, HALF * half + HALF)
         lines = tuple((before[0][k], before[1][k]) != (after[0][k], after[1][k]) for k in these)
-        if any(lines):
-            levels = tuple(
-                (ZERO + after[0][k], ZERO + after[1][k]) if line else (ZERO, ZERO)
-                for k, line in zip(these, lines, strict=True)
-            )
-            alike[lines, levels] = alike.get((lines, levels), 0) | 1 << half
+        levels = tuple(
+            (ZERO + after[0][k], ZERO + after[1][k]) if line else (ZERO, ZERO)
+            for k, line in zip(these, lines, strict=True)
+        )
+        alike[lines, levels] = alike.get((lines, levels), 0) | 1 << half
     return [
         SetDac(halves, (lines[0], lines[1], lines[2], lines[3]), levels)
         for (lines, levels), halves in alike.items()
