@@ -125,6 +125,19 @@ def test_power_lost_inside_an_instrument_breaks_its_link(wire, counter):
     assert wire.answer(b"count?") == (b"0\n", True)
 
 
+def test_power_that_fails_while_it_goes_leaves_the_instrument_as_new(wire, counter):
+    def power_cycle() -> None:
+        if counter.dies:
+            counter.dies = False
+            raise PowerLostError
+        counter.count = 0
+
+    wire.answer(b"more")
+    counter.power_cycle, counter.dies = power_cycle, True
+    wire.power_cycle()
+    assert wire.answer(b"count?") == (b"0\n", True)
+
+
 def test_a_hung_instrument_answers_after_a_power_cycle_only(wire):
     wire.faults.append(Fault.HUNG)
     for _ in range(3):

@@ -204,7 +204,10 @@ class TspCrossbar(Crossbar):
             except LinkError:
                 if attempt == _ATTEMPTS - 1:
                     raise
-                self._come_back(wait)
+                try:
+                    self._come_back(wait)
+                except NotConnectedError as gone:  # it was connected: that is no wrong bench file
+                    raise LinkError(gone.instrument, gone.resource, gone.problem) from gone
         raise AssertionError("unreachable")
 
     def _come_back(self, wait: float) -> Outcome | None:

@@ -106,7 +106,10 @@ class Wire:
     def power_cycle(self) -> None:
         """Switch the instrument off and on; a hung one answers again."""
         self.hung = False
-        self.device.power_cycle()
+        try:
+            self.device.power_cycle()
+        except PowerLostError:  # a failure that was armed came while the power went
+            self.device.power_cycle()
 
     def answer(self, message: bytes, urgent: bool = False) -> tuple[bytes, bool]:
         """Carry out a message; returns what arrives of the reply, and whether the link lives.
@@ -122,7 +125,7 @@ class Wire:
                 self.hung = strike.fault is Fault.HUNG
                 return b"", strike.fault is not Fault.CUT_REQUEST
             if strike.fault is Fault.POWER_BEFORE:
-                self.device.power_cycle()
+                self.power_cycle()
                 if not self._survives_power:
                     return b"", False
             if strike.fault in IN_INSTRUMENT:
@@ -134,7 +137,7 @@ class Wire:
         return self._spoiled(reply) if reply and not exempt else (reply, True)
 
     def _power_fails(self) -> tuple[bytes, bool]:
-        self.device.power_cycle()
+        self.power_cycle()
         return b"", self._survives_power
 
     def _spoiled(self, reply: bytes) -> tuple[bytes, bool]:
