@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
+from typing import Any
 
 from .bench_config import BenchConfig, LimitsConfig, PulsesConfig, ReadConfig
 from .conditions import PulseConditions, PulseShape, ReadCondition
@@ -107,6 +108,21 @@ class Bench:
         wiring = self.config.crossbars[crossbar].wiring
         named = {value for value in wiring.values() if isinstance(value, str)}
         return named & set(self.config.instruments)
+
+    def require(self, key: str, name: str, wanted: type[Any]) -> None:
+        """Make sure that the instrument that a wiring names is there, and is one of ``wanted``.
+
+        Raises:
+            ConfigError: at ``key``, says what is there instead.
+        """
+        known = self.config.instruments
+        if name not in known:
+            problem = f"no instrument {name!r}; known are {', '.join(known)}"
+            raise ConfigError(self.path, key, problem)
+        driver = instrument_driver(known[name].driver, self.path, key)
+        if not issubclass(driver, wanted):
+            problem = f"{name!r} is a {known[name].driver}, which cannot be it"
+            raise ConfigError(self.path, key, problem)
 
     def crossbar_name(self, wanted: str = "") -> str:
         """The crossbar called ``wanted``, or the only one.

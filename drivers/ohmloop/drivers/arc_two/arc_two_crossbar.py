@@ -16,7 +16,6 @@ from ohmloop.drivers.crossbar import Capabilities, Crossbar, log
 from ohmloop.drivers.errors import ConfigError, InstrumentError, OhmloopError, ProgramError
 from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
-from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.validation import Record, validate
 
 from .arc_two import KIND, ArcTwo, check_resource
@@ -205,13 +204,7 @@ class ArcTwoCrossbar(Crossbar):
 
 
 def _check_board(bench: Bench, name: str, board: str, key: str) -> None:
-    known = bench.config.instruments
-    if board not in known:
-        problem = f"no instrument {board!r}; known are {', '.join(known)}"
-        raise ConfigError(bench.path, key, problem)
-    if not issubclass(instrument_driver(known[board].driver, bench.path, key), ArcTwo):
-        problem = f"{board!r} is a {known[board].driver}, which cannot be it"
-        raise ConfigError(bench.path, key, problem)
+    bench.require(key, board, ArcTwo)
     for other, config in bench.config.crossbars.items():
         if other != name and config.kind == KIND and config.wiring.get("board") == board:
             problem = f"{board!r} already drives crossbar {other!r}; a board drives one"

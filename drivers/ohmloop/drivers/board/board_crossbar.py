@@ -24,7 +24,6 @@ from ohmloop.drivers.errors import (
 )
 from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
-from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.validation import Record, validate
 
 from .answers import State
@@ -62,14 +61,7 @@ class PulseBoardKind:
             ConfigError: names the key.
         """
         board, key = wiring_of(bench, name).board, f"crossbars.{name}.wiring.board"
-        known = bench.config.instruments
-        if board not in known:
-            problem = f"no instrument {board!r}; known are {', '.join(known)}"
-            raise ConfigError(bench.path, key, problem)
-        driver = instrument_driver(known[board].driver, bench.path, key)
-        if not issubclass(driver, PulseBoard):
-            problem = f"{board!r} is a {known[board].driver}, which cannot be it"
-            raise ConfigError(bench.path, key, problem)
+        bench.require(key, board, PulseBoard)
         for other, config in bench.config.crossbars.items():
             if other != name and config.kind == KIND and config.wiring.get("board") == board:
                 problem = f"{board!r} already drives crossbar {other!r}; a board drives one"

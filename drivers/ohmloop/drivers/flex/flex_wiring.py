@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from ohmloop.drivers.bench import Bench
 from ohmloop.drivers.conditions import PulseConditions
 from ohmloop.drivers.errors import ConfigError
-from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.routed import Route
 from ohmloop.drivers.scpi.keysight_b2200 import KeysightB2200
 from ohmloop.drivers.validation import Record, validate
@@ -93,8 +92,8 @@ def check_wiring(bench: Bench, name: str) -> None:
     """
     wiring = wiring_of(bench, name)
     key = f"crossbars.{name}.wiring"
-    _check_instrument(bench, f"{key}.analyser", wiring.analyser, B1500A)
-    _check_instrument(bench, f"{key}.matrix", wiring.matrix, KeysightB2200)
+    bench.require(f"{key}.analyser", wiring.analyser, B1500A)
+    bench.require(f"{key}.matrix", wiring.matrix, KeysightB2200)
     _check_lines(bench, name, wiring)
     _check_source(bench, key, wiring)
     options = options_of(bench, wiring.analyser)
@@ -188,15 +187,4 @@ def _check_source(bench: Bench, key: str, wiring: FlexWiring) -> None:
             f"{key}.current_limit",
             f"a {wiring.pulses.upper()} has no current limit: limits.current holds for reads only."
             " Where a resistor or selector limits the current of pulses, write 'external'",
-        )
-
-
-def _check_instrument(bench: Bench, key: str, name: str, wanted: type[Any]) -> None:
-    known = bench.config.instruments
-    if name not in known:
-        raise ConfigError(bench.path, key, f"no instrument {name!r}; known are {', '.join(known)}")
-    driver = instrument_driver(known[name].driver, bench.path, key)
-    if not issubclass(driver, wanted):
-        raise ConfigError(
-            bench.path, key, f"{name!r} is a {known[name].driver}, which cannot be it"
         )

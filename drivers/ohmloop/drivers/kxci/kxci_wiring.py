@@ -10,7 +10,6 @@ from pydantic import Field, ValidationInfo, field_validator
 from ohmloop.drivers.bench import Bench
 from ohmloop.drivers.conditions import PulseConditions
 from ohmloop.drivers.errors import ConfigError, LimitError
-from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.units import Volts, with_unit
 from ohmloop.drivers.validation import Record, validate
 
@@ -212,13 +211,6 @@ def _check_shared(bench: Bench, name: str, wiring: KxciWiring, key: str) -> None
 
 
 def _check_analyser(bench: Bench, name: str, key: str) -> Keithley4200AOptions:
-    known = bench.config.instruments
-    if name not in known:
-        raise ConfigError(bench.path, key, f"no instrument {name!r}; known are {', '.join(known)}")
-    driver = instrument_driver(known[name].driver, bench.path, key)
-    if not issubclass(driver, Keithley4200A):
-        problem = f"{name!r} is a {known[name].driver}, which cannot be it"
-        raise ConfigError(bench.path, key, problem)
-    return validate(
-        Keithley4200AOptions, known[name].options, bench.path, f"instruments.{name}.options"
-    )
+    bench.require(key, name, Keithley4200A)
+    options = bench.config.instruments[name].options
+    return validate(Keithley4200AOptions, options, bench.path, f"instruments.{name}.options")

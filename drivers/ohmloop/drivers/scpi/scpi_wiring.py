@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from ohmloop.drivers.bench import Bench
 from ohmloop.drivers.errors import ConfigError
-from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.routed import Route
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.drivers.wiring import expand_channels
@@ -85,10 +84,10 @@ def check_wiring(bench: Bench, name: str) -> None:
     key = f"crossbars.{name}.wiring"
     _check_lines(bench, key, wiring, bench.config.crossbars[name].shape)
     _check_ports(bench, key, wiring)
-    _check_instrument(bench, f"{key}.source", wiring.source, KeysightB2900)
-    _check_instrument(bench, f"{key}.matrix", wiring.matrix, KeysightB2200)
+    bench.require(f"{key}.source", wiring.source, KeysightB2900)
+    bench.require(f"{key}.matrix", wiring.matrix, KeysightB2200)
     if wiring.generator is not None:
-        _check_instrument(bench, f"{key}.generator", wiring.generator, Keysight33600A)
+        bench.require(f"{key}.generator", wiring.generator, Keysight33600A)
     _check_alone(bench, name, key)
     _check_pulses(bench, wiring)
 
@@ -125,17 +124,6 @@ def _check_ports(bench: Bench, key: str, wiring: ScpiWiring) -> None:
 
 def _ports(channels: Sequence[str]) -> set[str]:
     return {channel[1:3] for channel in channels}
-
-
-def _check_instrument(bench: Bench, key: str, name: str, wanted: type[Any]) -> None:
-    known = bench.config.instruments
-    if name not in known:
-        raise ConfigError(bench.path, key, f"no instrument {name!r}; known are {', '.join(known)}")
-    driver = instrument_driver(known[name].driver, bench.path, key)
-    if not issubclass(driver, wanted):
-        raise ConfigError(
-            bench.path, key, f"{name!r} is a {known[name].driver}, which cannot be it"
-        )
 
 
 def _check_alone(bench: Bench, name: str, key: str) -> None:

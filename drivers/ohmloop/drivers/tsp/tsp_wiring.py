@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
 
 from ohmloop.drivers.bench import Bench
 from ohmloop.drivers.conditions import PulseConditions
 from ohmloop.drivers.errors import ConfigError
-from ohmloop.drivers.registry import instrument_driver
 from ohmloop.drivers.units import with_unit
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.drivers.wiring import expand
@@ -78,8 +77,8 @@ def check_wiring(bench: Bench, name: str) -> None:
     if shared:
         problem = f"{min(shared)} is wired to a row and to a column: that shorts the cell"
         raise ConfigError(bench.path, key, problem)
-    _check_instrument(bench, f"{key}.source", wiring.source, Keithley2600B)
-    _check_instrument(bench, f"{key}.matrix", wiring.matrix, Keithley707B)
+    bench.require(f"{key}.source", wiring.source, Keithley2600B)
+    bench.require(f"{key}.matrix", wiring.matrix, Keithley707B)
     _check_node(bench, wiring.matrix)
     if wiring.column_channel and wiring.column_channel == row_channel(bench, wiring):
         problem = f"channel {wiring.column_channel} drives the rows; the columns need the other one"
@@ -154,17 +153,6 @@ def timed_by_timers(
             f" {with_unit(conditions.rest, 's')}",
         )
     return timers
-
-
-def _check_instrument(bench: Bench, key: str, name: str, wanted: type[Any]) -> None:
-    known = bench.config.instruments
-    if name not in known:
-        raise ConfigError(bench.path, key, f"no instrument {name!r}; known are {', '.join(known)}")
-    driver = instrument_driver(known[name].driver, bench.path, key)
-    if not issubclass(driver, wanted):
-        raise ConfigError(
-            bench.path, key, f"{name!r} is a {known[name].driver}, which cannot be it"
-        )
 
 
 def _check_node(bench: Bench, matrix: str) -> None:
