@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ohmloop.drivers.errors import (
     InstrumentError,
@@ -46,8 +47,7 @@ class SmuReading:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One measured point of a pulse channel.
 
     Attributes:
@@ -203,7 +203,7 @@ class Keithley4200A(Instrument):
 
     def _parsed(self, reply: str, count: int) -> list[Point]:
         try:
-            fields = [list(point.split(",")) for point in reply.rstrip(";").split(";")]
+            fields = [point.split(",") for point in reply.rstrip(";").split(";")]
             found = [Point(float(v), float(i), float(t), int(s)) for v, i, t, s in fields]
         except ValueError as error:
             self._lost = True
