@@ -137,8 +137,12 @@ def load_chip(path: Path) -> xr.Dataset:
 
 def population_of(data: xr.Dataset) -> Population:
     """The cells of a chip file."""
-    names = ("g_min", "g_max", "slope_up", "slope_down", "dg_std", "read_std", "conductance")
-    return Population(**{name: data[name].to_numpy() for name in names})
+    names = ("g_min", "g_max", "slope_up", "slope_down")
+    rest = ("dg_std", "read_std", "conductance")
+    return Population(
+        SoftBounds(*(data[name].to_numpy() for name in names)),
+        **{name: data[name].to_numpy() for name in rest},
+    )
 
 
 def characteristics_of(data: xr.Dataset) -> Characteristics:

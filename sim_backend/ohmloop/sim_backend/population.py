@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,68 +15,87 @@ from ohmloop.drivers.validation import Record
 
 from .soft_bounds import SoftBounds
 
-Map = NDArray[np.float64]
+Map = NDArray[np.float32]
 Spread = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Soft-bounds cells; every field is a map ``(rows, columns)``.
+    """The cells of one crossbar; every field is a map ``(rows, columns)``, or one value for all.
+
+    Kept in single precision, and one value for all as one value, so that large arrays stay small.
 
     Attributes:
-        g_min: lower bound, S.
-        g_max: upper bound, S.
-        slope_up: see ``SoftBounds``.
-        slope_down: see ``SoftBounds``.
+        response: response function, with maps for parameters.
         dg_std: cycle-to-cycle noise of a step, relative to the step.
         read_std: read noise, relative to the conductance.
         conductance: where the cells are at first, S.
+        dg_add: cycle-to-cycle noise of a step that does not depend on its size, S.
+        endurance: pulses after which a cell does not move any more; 0 = it never tires.
 
     Raises:
         BadInputError: names the parameter that cannot be.
     """
 
-    g_min: Map
-    g_max: Map
-    slope_up: Map
-    slope_down: Map
+    response: SoftBounds
     dg_std: Map
     read_std: Map
     conductance: Map
+    dg_add: Map | float = 0.0
+    endurance: Map | float = 0.0
 
     def __post_init__(self) -> None:
-        shape = np.shape(self.g_min)
-        for field in fields(self):
-            values = np.ascontiguousarray(getattr(self, field.name), np.float64)
-            if values.ndim != 2 or values.shape != shape:
-                raise BadInputError(f"population: {field.name} is {values.shape}, not {shape}")
-            if not np.isfinite(values).all() or (values < 0).any():
-                raise BadInputError(f"population: {field.name} must be finite and not negative")
-            object.__setattr__(self, field.name, values)
-        if not (self.g_min < self.g_max).all():
-            raise BadInputError("population: g_min must be below g_max in every cell")
-        for name in ("slope_up", "slope_down"):
-            slope = getattr(self, name)
-            if not ((slope > 0) & (slope <= 1)).all():
-                raise BadInputError(f"population: {name} must lie above 0 and up to 1")
+        kind, values = type(self.response), self.response.parameters()
+        shape = np.broadcast_shapes(*(np.shape(v) for v in values), np.shape(self.conductance))
+        if len(shape) != 2:
+            raise BadInputError(f"population: the parameters are maps of {shape}, not of 2 axes")
+        maps = [self._map(f.name, v, shape) for f, v in zip(fields(kind), values, strict=True)]
+        object.__setattr__(self, "response", kind(*maps).checked())
+        for name in ("dg_std", "read_std", "conductance", "dg_add", "endurance"):
+            values = self._map(name, getattr(self, name), shape)
+            if not values.min() >= 0 and not (name == "conductance" and self._signed):
+                raise BadInputError(f"population: {name} must be 0 or more")
+            object.__setattr__(self, name, values)
+
+    @staticmethod
+    def _map(name: str, values: Any, shape: tuple[int, ...]) -> Map:
+        found = np.asarray(values, np.float32)
+        try:
+            found = np.broadcast_to(found, shape)
+        except ValueError:
+            raise BadInputError(f"population: {name} is {found.shape}, not {shape}") from None
+        low, high = found.min(initial=0), found.max(initial=0)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise BadInputError(f"population: {name} must be finite")
+        return found if found.strides == (0, 0) else np.ascontiguousarray(found)
+
+    @property
+    def _signed(self) -> bool:
+        """Whether states are weights, which may be negative."""
+        return bool(self.response.g_min.min() < 0)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return self.g_min.shape[0], self.g_min.shape[1]
+        rows, columns = self.response.g_min.shape
+        return rows, columns
 
     @property
-    def response(self) -> SoftBounds:
-        """Response functions of all cells, as maps."""
-        return SoftBounds(self.g_min, self.g_max, self.slope_up, self.slope_down)
+    def g_min(self) -> Map:
+        """Lower bounds, S."""
+        return self.response.g_min
+
+    @property
+    def g_max(self) -> Map:
+        """Upper bounds, S."""
+        return self.response.g_max
 
     def characteristics(self, usable: NDArray[np.bool_] | None = None) -> Characteristics:
         """What training wants to know of the cells."""
+        known = ("g_min", "g_max", "symmetric_point", "dg_min")
+        response = type(self.response)(*(v.astype(np.float64) for v in self.response.parameters()))
         return Characteristics(
-            g_min=self.g_min,
-            g_max=self.g_max,
-            symmetric_point=self.response.symmetric_point,
-            dg_min=self.response.dg_min,
+            **{name: np.asarray(getattr(response, name)) for name in known},
             usable=np.ones(self.shape, bool) if usable is None else usable,
         )
 
@@ -130,12 +149,9 @@ def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generato
     )
     place = rng.uniform(0.2, 0.8, shape) if spec.start == "random" else np.zeros(shape)
     return Population(
-        g_min=g_min,
-        g_max=g_max,
-        slope_up=up,
-        slope_down=down,
-        dg_std=np.full(shape, spec.dg_std),
-        read_std=np.full(shape, spec.read_std),
+        SoftBounds(g_min, g_max, up, down),
+        dg_std=np.float32(spec.dg_std),
+        read_std=np.float32(spec.read_std),
         conductance=g_min + place * (g_max - g_min),
     )
 

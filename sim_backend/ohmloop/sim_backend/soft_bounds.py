@@ -34,6 +34,24 @@ class SoftBounds:
     slope_up: Any
     slope_down: Any
 
+    def parameters(self):
+        return (self.g_min, self.g_max, self.slope_up, self.slope_down)
+
+    def checked(self):
+        return self
+
+    @staticmethod
+    def law(xp: Any) -> tuple[Any, Any]:  # noqa: ARG004
+        """``q_up(g, *parameters)`` and ``q_down(g, *parameters)``."""
+
+        def up(g: Any, g_min: Any, g_max: Any, slope_up: Any, slope_down: Any) -> Any:  # noqa: ARG001
+            return slope_up * (g_max - g)
+
+        def down(g: Any, g_min: Any, g_max: Any, slope_up: Any, slope_down: Any) -> Any:  # noqa: ARG001
+            return slope_down * (g - g_min)
+
+        return up, down
+
     def q_up(self, g: Any) -> Any:
         """Mean step of an up pulse at conductance ``g``, S (positive)."""
         return self.slope_up * (self.g_max - g)
