@@ -63,3 +63,35 @@ def test_towards_picks_slope_and_bound_by_direction():
     slope, bound = maps.towards(np.array([0, 1, 1]), np.array([True, False, True]), NumpyArrays())
     assert slope.tolist() == [0.1, 3.0, 1.0]
     assert bound.tolist() == [5.0, 10.0, 50.0]
+
+
+def _reference_device(h, step_up, step_down, w_min, w_max):
+    """Steps of the hidden state of aihwkit's SoftBoundsReferenceDevice, without its noise."""
+    return step_up * (1 - h / w_max), step_down * (1 - h / w_min)
+
+
+def test_weights_are_counted_from_the_reference():
+    cell = SoftBounds.from_weights(-0.75, 1.25, 0.002, 0.003, reference=0.2)
+    w = np.linspace(-0.9, 1.0, 5)
+    up, down = _reference_device(w + 0.2, 0.002, 0.003, -0.75, 1.25)
+    assert cell.q_up(w) == pytest.approx(up)
+    assert cell.q_down(w) == pytest.approx(down)
+    assert (cell.g_min, cell.g_max) == pytest.approx((-0.95, 1.05))
+
+
+def test_the_symmetric_point_may_be_subtracted():
+    plain = SoftBounds.from_weights(-0.75, 1.25, 0.002, 0.003)
+    known = (0.002 - 0.003) / (0.002 / 1.25 + 0.003 / 0.75)  # Rasch et al. 2024, equation 8
+    assert plain.symmetric_point == pytest.approx(known)
+    shifted = SoftBounds.from_weights(
+        -0.75, 1.25, 0.002, 0.003, reference=0.05, subtract_symmetric_point=True
+    )
+    assert shifted.symmetric_point == pytest.approx(-0.05)
+    assert shifted.dg_min == pytest.approx(plain.dg_min)
+    assert shifted.after(0.1, 9, 4) == pytest.approx(
+        plain.after(0.1 + known + 0.05, 9, 4) - known - 0.05
+    )
+
+
+def test_a_stuck_cell_has_its_symmetric_point_in_the_middle():
+    assert SoftBounds(1.0, 3.0, 0.0, 0.0).symmetric_point == 2.0

@@ -33,6 +33,7 @@ from .response_function import Step, parameter
 
 _LABEL = 0.07 * sqrt(2)
 _HIGHEST = 9.0
+_STRAIGHT = 1e-3  # below this curvature, a curve's bulge is a parabola's
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _stretched(pulses: Any, curve: Any, factor: Any) -> Any:
 
 def nonlinearity_label(curvature: float) -> float:
     """NeuroSim's nonlinearity label of a curve, from ``pulses/A``."""
-    if abs(curvature) < 1e-3:
+    if abs(curvature) < _STRAIGHT:
         return curvature / 8 / _LABEL
     k = abs(curvature)
     flat = -expm1(-k) / k  # e^(-k x) where the curve is parallel to its diagonal
@@ -161,9 +162,9 @@ def curvature_of(label: float) -> float:
 
     if not abs(label) <= _HIGHEST:
         raise BadInputError(f"nonlinearity label {label}: must be {-_HIGHEST:g} to {_HIGHEST:g}")
-    if label == 0:
-        return 0.0
+    if abs(label) < _STRAIGHT / 8 / _LABEL:
+        return 8 * _LABEL * label
     found = brentq(
-        lambda x: nonlinearity_label(exp(x)) - abs(label), log(1e-12), log(80), xtol=1e-15
+        lambda x: nonlinearity_label(exp(x)) - abs(label), log(_STRAIGHT / 2), log(80), xtol=1e-15
     )
     return exp(found) if label > 0 else -exp(found)

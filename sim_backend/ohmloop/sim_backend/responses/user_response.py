@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import make_dataclass
+from dataclasses import fields, make_dataclass
 from typing import Any, ClassVar, Self
 
 from ohmloop.drivers import BadInputError
@@ -11,8 +11,7 @@ from ohmloop.drivers import BadInputError
 from .compiling import compiles
 from .response_function import ResponseFunction, Step, parameter
 
-UNITS = ("S", "1")
-"""What the unit of a parameter may be."""
+_UNITS = ("S", "1")
 
 
 class UserResponse(ResponseFunction):
@@ -44,6 +43,9 @@ class UserResponse(ResponseFunction):
         return self._times(factor, *self.steps)
 
 
+_TAKEN = {*dir(UserResponse), *(f.name for f in fields(UserResponse))}
+
+
 def user_response(
     name: str,
     q_up: Callable[..., Any],
@@ -72,8 +74,11 @@ def user_response(
         BadInputError: a unit that is not one, or an entry for a parameter that there is not.
     """
     for key, unit in parameters.items():
-        if unit not in UNITS or not key.isidentifier():
-            raise BadInputError(f"{name}: parameter {key!r} in {unit!r}: a name in S or 1")
+        if unit not in _UNITS or not key.isidentifier() or key in _TAKEN:
+            raise BadInputError(
+                f"{name}: parameter {key!r} in {unit!r}: give a name in S or 1, and not one that"
+                " every response function has"
+            )
     for key in (*(meanings or ()), *(limits or ()), *steps):
         if key not in parameters:
             raise BadInputError(f"{name}: no parameter {key!r}; it has {', '.join(parameters)}")
