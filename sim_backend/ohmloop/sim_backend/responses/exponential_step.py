@@ -32,6 +32,7 @@ class ExponentialStep(ResponseFunction):
     """
 
     name: ClassVar[str] = "exponential-step"
+    shrinking: ClassVar[bool] = True
 
     step_up: Any = parameter("S", "step of an up pulse at mid-range", low=0)
     step_down: Any = parameter("S", "size of the step of a down pulse at mid-range", low=0)

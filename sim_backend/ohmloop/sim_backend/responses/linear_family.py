@@ -27,15 +27,18 @@ class LinearFamily(ResponseFunction):
         xp, values = together(*self.parameters())
         low, high = values[:2]
         step_up, slope_up, step_down, slope_down = self.lines(xp, *values)
-        total = slope_up + slope_down
-        # Steps at g_min: parallel lines are one line where these are equal.
-        ahead = step_up - (step_down - slope_down * (high - low))
-        point = low + ahead / xp.where(total == 0, xp.ones_like(total), total)
-        slack = 4 * xp.finfo(point.dtype).eps * (abs(low) + abs(high))
+        total, span = slope_up + slope_down, high - low
+        # By how much up steps are ahead at g_min: parallel lines are one line where they are not.
+        ahead = step_up - (step_down - slope_down * span)
+        rounding = 4 * xp.finfo(total.dtype).eps
+        nothing = rounding * (step_up + step_down)
+        parallel = abs(total) * span <= nothing
+        point = low + ahead / xp.where(parallel, xp.ones_like(total), total)
+        slack = rounding * (abs(low) + abs(high))
         inside = (point >= low - slack) & (point <= high + slack)
         cross = xp.where(inside, xp.minimum(xp.maximum(point, low), high), xp.nan)
-        flat = xp.where(abs(ahead) <= slack, low + (high - low) / 2, xp.nan)
-        return plain(xp.where(total == 0, flat, cross))
+        flat = xp.where(abs(ahead) <= nothing, low + span / 2, xp.nan)
+        return plain(xp.where(parallel, flat, cross))
 
     def _ups(self, xp: Any, g: Any, count: Any, *values: Any) -> Any:
         low, high = values[:2]

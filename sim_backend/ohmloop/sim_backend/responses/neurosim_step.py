@@ -138,7 +138,7 @@ class NeuroSimStep(LinearFamily):
 def _stretched(pulses: Any, curve: Any, factor: Any) -> Any:
     xp, (pulses, curve, factor) = together(pulses, curve, factor)
     k = curve + nearly_nothing(xp)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return plain(-k / xp.log1p(factor * xp.expm1(-k / pulses)))
 
 

@@ -32,6 +32,7 @@ class PowerStep(ResponseFunction):
     """
 
     name: ClassVar[str] = "power-step"
+    shrinking: ClassVar[bool] = True
 
     step_up: Any = parameter("S", "step of an up pulse at g_min", low=0)
     step_down: Any = parameter("S", "size of the step of a down pulse at g_max", low=0)

@@ -68,6 +68,7 @@ class ResponseFunction(ABC):
         meanings: one line on every parameter.
         limits: lowest and highest value of every parameter.
         compiled: whether numba compiles the law.
+        shrinking: whether steps never grow on the way to the bound that they lead to.
     """
 
     name: ClassVar[str] = ""
@@ -75,6 +76,7 @@ class ResponseFunction(ABC):
     meanings: ClassVar[dict[str, str]] = {}
     limits: ClassVar[dict[str, tuple[float, float]]] = {}
     compiled: ClassVar[bool] = True
+    shrinking: ClassVar[bool] = False
 
     g_min: Any = parameter("S", "lower bound of the state")
     g_max: Any = parameter("S", "upper bound of the state")
@@ -152,7 +154,7 @@ class ResponseFunction(ABC):
     def states(self) -> Any:
         """Range over granularity; infinite for a stuck cell."""
         _, (low, high, size) = together(self.g_min, self.g_max, self.dg_min)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return plain((high - low) / size)
 
     def after(self, g: Any, up: Any, down: Any = 0) -> Any:
