@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ohmloop.drivers import BadInputError
@@ -23,6 +23,7 @@ from ohmloop.sim_backend.responses import (
     SoftBounds,
     response_class,
 )
+from ohmloop.sim_backend.responses.symmetric_point import find_symmetric_point
 
 SPAN = 2.2
 steps, shares = st.floats(0.002, 0.05), st.floats(0.002, 0.1)
@@ -131,6 +132,28 @@ def test_symmetric_point_is_where_steps_are_equal(cell):
         size = np.abs(gap).max()
         # A power law below 1 falls to 0 at its bound faster than any slope.
         assert abs(cell.asymmetric(point)) <= np.abs(cell.asymmetric(near)).max() + 1e-9 * size
+
+
+@given(st.one_of(*(FAMILIES[n] for n in ("linear-step", "soft-bounds", "neurosim-step"))))
+def test_closed_forms_of_the_symmetric_point_are_what_a_search_finds(cell):
+    assume(np.isnan(cell.symmetric_point) or cell.dg_min > 1e-6)
+    slope = (cell.asymmetric(cell.g_max) - cell.asymmetric(cell.g_min)) / SPAN
+    assume(abs(slope) > 1e-6)  # lines that are nearly one cross anywhere
+    points = np.array([find_symmetric_point(cell), cell.symmetric_point])
+    if np.isnan(points).sum() == 1:  # rounding decides whether a bound itself is one
+        points[np.isnan(points)] = min(
+            cell.g_min, cell.g_max, key=lambda g: abs(g - np.nanmax(points))
+        )
+    assert points[0] == pytest.approx(points[1], abs=1e-8, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_single_precision_is_kept(name):
+    cell = _example(name)
+    single = type(cell)(*(np.asarray(p, np.float32) for p in cell.parameters()))
+    for what in ("symmetric_point", "dg_min", "states", "middle"):
+        assert getattr(single, what).dtype == np.float32
+        assert getattr(single, what) == pytest.approx(getattr(cell, what), rel=1e-4, nan_ok=True)
 
 
 @given(anything)

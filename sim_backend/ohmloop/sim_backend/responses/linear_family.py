@@ -33,8 +33,9 @@ class LinearFamily(ResponseFunction):
         rounding = 4 * xp.finfo(total.dtype).eps
         nothing = rounding * (step_up + step_down)
         parallel = abs(total) * span <= nothing
-        point = low + ahead / xp.where(parallel, xp.ones_like(total), total)
-        slack = rounding * (abs(low) + abs(high))
+        turn = xp.where(parallel, xp.ones_like(total), total)
+        point = low + ahead / turn
+        slack = rounding * (abs(low) + abs(high)) + nothing / abs(turn)
         inside = (point >= low - slack) & (point <= high + slack)
         cross = xp.where(inside, xp.minimum(xp.maximum(point, low), high), xp.nan)
         flat = xp.where(abs(ahead) <= nothing, low + span / 2, xp.nan)

@@ -126,7 +126,8 @@ class Piecewise(ResponseFunction):
         stable, any_ = rises.any(-1), (rises | falls).any(-1)
         first = xp.where(stable, xp.argmax(rises + 0, -1), xp.argmax(falls + 0, -1))
         a, b = _pick(xp, gap, first), _pick(xp, gap, first + 1)
-        share = (first - a / xp.where(a == b, xp.ones_like(a), b - a)) / (gap.shape[-1] - 1)
+        node = xp.asarray(first, dtype=a.dtype)
+        share = (node - a / xp.where(a == b, xp.ones_like(a), b - a)) / (gap.shape[-1] - 1)
         point = xp.where(any_, low + share * (high - low), xp.nan)
         return plain(xp.where((gap == 0).all(-1), low + (high - low) / 2, point))
 
