@@ -9,7 +9,7 @@ from ohmloop.calibration.fit import gradients
 from ohmloop.calibration.kalman import PARAMETERS
 from ohmloop.calibration.raw import FITTED, flat, steps_of
 from ohmloop.drivers import BadInputError
-from ohmloop.sim_backend.soft_bounds import SoftBounds
+from ohmloop.sim_backend.responses import SoftBounds
 
 
 def truth_of(cells, name):

@@ -14,7 +14,7 @@ from ohmloop.drivers import (
 )
 from ohmloop.sim_backend import PopulationSpec, load_chip, sample, save_chip
 from ohmloop.sim_backend.chip_file import (
-    UNITS,
+    maps_of,
     bench_of,
     characteristics_of,
     chip_dataset,
@@ -58,7 +58,7 @@ def test_file_gives_back_the_same_cells_and_bench(data, path):
 def test_every_map_says_its_unit_and_meaning(data, path):
     save_chip(data, path)
     with xr.open_dataset(path, engine="h5netcdf") as file:
-        for name, unit in UNITS.items():
+        for name, (unit, _) in maps_of(SoftBounds).items():
             assert file[name].attrs["units"] == unit
             assert file[name].attrs["long_name"]
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import ChipFileError
 from ohmloop.sim_backend import Population
-from ohmloop.sim_backend.soft_bounds import SoftBounds
+from ohmloop.sim_backend.responses import SoftBounds
 
 from .kalman import Array
 from .raw import HELD_OUT, START, flat, steps_of

@@ -13,13 +13,7 @@ from numpy.typing import NDArray
 
 
 class Arrays(Protocol):
-    """An array library, on one device.
-
-    Attributes:
-        module: the library itself, for response functions.
-    """
-
-    module: Any
+    """An array library, on one device."""
 
     def asarray(self, values: NDArray[Any]) -> Any:
         """A copy on the device."""
@@ -57,8 +51,6 @@ class Arrays(Protocol):
 
 class NumpyArrays:
     """Plain numpy."""
-
-    module: Any = np
 
     def asarray(self, values: NDArray[Any]) -> NDArray[Any]:
         """A copy."""
@@ -112,7 +104,7 @@ class TorchArrays:
     def __init__(self, device: str = "cpu") -> None:
         import torch
 
-        self._torch, self.module, self.device = torch, torch, device
+        self._torch, self.device = torch, device
 
     def asarray(self, values: NDArray[Any]) -> Any:
         """A tensor on the device."""
@@ -149,8 +141,8 @@ class TorchArrays:
         return values.to(self._torch.int64)
 
     def sqrt(self, values: Any) -> Any:
-        """Square root."""
-        return self._torch.sqrt(values)
+        """Square root, by way of double precision: torch's own in single is not the nearest."""
+        return self._torch.sqrt(values.double()).to(values.dtype)
 
     def popcount(self, values: Any) -> Any:
         """Bits set: torch has no such operation, so neighbours are added up in a word."""

@@ -42,7 +42,8 @@ class CellArray:
         self.population, self.seed = population, seed
         self.arrays: Arrays = arrays or NumpyArrays()
         self.shape = population.shape
-        self.engine: Engine = ReferenceEngine(arrays) if arrays else KernelEngine(threads)
+        compiled = arrays is None and population.response.compiled
+        self.engine: Engine = KernelEngine(threads) if compiled else ReferenceEngine(self.arrays)
         self._state = _state_of(population, seed, self.arrays)
 
     @property
@@ -138,14 +139,13 @@ def _state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
     def of(values: NDArray[np.float32]) -> Any:
         return arrays.asarray(values.flat[:1] if values.strides == (0, 0) else values.ravel())
 
-    maps = [values.ravel() for values in population.response.parameters()]
-    count = maps[0].size
+    count = population.conductance.size
     tiring = population.endurance
     endurance = np.where(tiring > 0, np.minimum(tiring, 2e9), 2e9).astype(np.int32).ravel()
     return CellState(
         shape=population.shape,
         response=type(population.response),
-        parameters=arrays.asarray(np.stack(maps)),
+        parameters=tuple(map(arrays.asarray, population.flat_parameters())),
         dg_std=of(population.dg_std),
         dg_add=of(population.dg_add),
         read_std=of(population.read_std),

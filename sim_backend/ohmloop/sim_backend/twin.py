@@ -122,7 +122,7 @@ class TwinCrossbar(Crossbar):
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
-        return self.cells.apply(program.runs, up, down), 0
+        return self.cells.play(program, up, down), 0
 
     def _make_safe(self) -> None:
         """Nothing is ever on."""

@@ -1,4 +1,4 @@
-"""How pulses move cells: one definition in plain arrays, and compiled kernels that agree with it."""
+"""How pulses move cells: one definition in plain arrays, and compiled kernels that agree."""
 
 from .engine import Engine
 from .kernel_engine import KernelEngine

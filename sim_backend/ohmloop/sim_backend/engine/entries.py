@@ -1,14 +1,15 @@
-"""The kernels as Python calls them, kept compiled from one process to the next.
+"""The kernels as Python calls them: for built-in response functions kept from process to process.
 
 Numba keeps compiled code by the file that a function stands in; what that function calls, it does
-not see. So every entry holds a stamp of all the sources that its code is made of.
+not see. So every entry holds a stamp of all the sources that its code is made of, and what a user's
+own response function is made of is compiled anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from numba import njit
@@ -17,7 +18,15 @@ from ohmloop.sim_backend import noise
 
 from . import kernels
 
-kept = njit(nogil=True, error_model="numpy", cache=True)
+
+class Entries(NamedTuple):
+    """Arguments as in ``kernels``."""
+
+    coincidences: Callable[..., Any]
+    counts: Callable[..., Any]
+    runs: Callable[..., Any]
+    train: Callable[..., Any]
+    readings: Callable[..., Any]
 
 
 def _stamp() -> int:
@@ -29,7 +38,9 @@ def _stamp() -> int:
     return stamp
 
 
-def _entries(stamp: int) -> tuple[Callable[..., Any], ...]:
+def _entries(stamp: int, keep: bool) -> Entries:
+    kept = njit(nogil=True, error_model="numpy", cache=keep)
+
     @kept
     def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
         return kernels.coincidences(cells, rows, columns, start, stop) + 0 * stamp
@@ -51,7 +62,7 @@ def _entries(stamp: int) -> tuple[Callable[..., Any], ...]:
         kernels.readings(g, reads, std, root, which, out)
         return 0 * stamp
 
-    return coincidences, counts, runs, train, readings
+    return Entries(coincidences, counts, runs, train, readings)
 
 
-coincidences, counts, runs, train, readings = _entries(_stamp())
+KEPT, FRESH = _entries(_stamp(), keep=True), _entries(0, keep=False)

@@ -12,9 +12,10 @@ import numpy as np
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
-from . import entries, kernels
+from . import kernels
 from .engine import Strengths
-from .laws import parameters_of
+from .entries import FRESH, KEPT, Entries
+from .laws import built_in, parameters_of
 from .state import CellState
 
 _SHARED = 1 << 16
@@ -33,24 +34,24 @@ class KernelEngine:
 
     def program(self, state: CellState, program: PulseProgram, strengths: Strengths) -> int:
         """Apply a program; returns the pulses that had any strength."""
-        cells = _cells(state, strengths)
+        cells, play = _cells(state, strengths), _entries(state)
         if isinstance(program, CoincidencePulses):
             rows = program.row_trains, program.row_signs
             columns = program.column_trains, program.column_signs
             work = program.batch * state.g.size
             return self._share(
-                lambda a, b: entries.coincidences(cells, rows, columns, a, b), program.shape[0], work
+                lambda a, b: play.coincidences(cells, rows, columns, a, b), program.shape[0], work
             )
         if isinstance(program, CellPulses):
             signed = program.pulse_counts.ravel()
             return self._share(
-                lambda a, b: entries.counts(cells, signed, a, b), signed.size, signed.size
+                lambda a, b: play.counts(cells, signed, a, b), signed.size, signed.size
             )
         return self.runs(state, program.runs, strengths)
 
     def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
         """Apply a lowered program."""
-        return int(entries.runs(_cells(state, strengths), runs.cells, runs.counts))
+        return int(_entries(state).runs(_cells(state, strengths), runs.cells, runs.counts))
 
     def train(
         self, state: CellState, cell: int, up: bool, strength: float, count: int, most: float
@@ -63,7 +64,7 @@ class KernelEngine:
         before = np.empty(count, np.float32)
         way = np.float32(1 if up else -1)
         cells = _cells(state, (strength, strength))
-        given = entries.train(cells, cell, way, before, most)
+        given = _entries(state).train(cells, cell, way, before, most)
         found: list[float] = before[:given].tolist()
         return found
 
@@ -71,7 +72,7 @@ class KernelEngine:
         """Readings, S, float64; each reading of a cell draws anew."""
         out = np.empty(cells.size, np.float64)
         root = np.uint64(state.read_noise.root)
-        entries.readings(state.g, state.reads, state.read_std, root, cells, out)
+        KEPT.readings(state.g, state.reads, state.read_std, root, cells, out)
         return out
 
     def _share(self, play: Callable[[int, int], int], lines: int, work: int) -> int:
@@ -86,6 +87,10 @@ class KernelEngine:
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "ohmloop-cells")
+
+
+def _entries(state: CellState) -> Entries:
+    return KEPT if built_in(state.response) else FRESH
 
 
 def _cells(state: CellState, strengths: Strengths) -> kernels.Cells:

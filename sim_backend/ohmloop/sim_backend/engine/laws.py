@@ -15,20 +15,38 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
+from ohmloop.sim_backend.responses import RESPONSES, ResponseFunction, response_class
+
 from .kernel_noise import compiled
 
-_FAMILIES: dict[type[Any], type[Any]] = {}
+_FAMILIES: dict[type[Any], type[ResponseFunction]] = {}
 
 
 @cache
-def parameters_of(response: type[Any]) -> type[Any]:
+def parameters_of(response: type[ResponseFunction]) -> type[Any]:
     """The named tuple type of a response function's parameters."""
     names = [f.name for f in fields(response)]
-    made = namedtuple(f"{response.__name__}Parameters", names)  # type: ignore[misc]  # noqa: PYI024
+    made = namedtuple(_type_name(response), names)  # type: ignore[misc]
     made.__module__ = __name__
-    globals()[made.__name__] = made
     _FAMILIES[made] = response
     return made
+
+
+def built_in(response: type[ResponseFunction]) -> bool:
+    """Whether its law is part of this package, so that compiled code may be kept."""
+    return response.name in RESPONSES and response is response_class(response.name)
+
+
+def __getattr__(name: str) -> Any:
+    """Parameter types by name, which numba asks for where it kept code of another process."""
+    for word in RESPONSES:
+        if _type_name(response_class(word)) == name:
+            return parameters_of(response_class(word))
+    raise AttributeError(name)
+
+
+def _type_name(response: type[ResponseFunction]) -> str:
+    return f"{response.__name__}Parameters"
 
 
 def q_up(p: Any, i: Any, g: Any) -> Any:

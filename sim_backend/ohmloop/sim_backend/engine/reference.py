@@ -109,16 +109,15 @@ class ReferenceEngine:
         if state.endurance.shape[0]:
             left = a.int64(state.endurance[cells]) - a.int64(state.pulses[cells])
             moving = a.where(left > 0, a.where(left < size, left, size), left * 0)
-        p = tuple(row[cells] for row in state.parameters)
-        q_up, q_down = state.response.law(a.module)
+        response = state.response(*(values[cells] for values in state.parameters))
         std, add = _of(state.dg_std, cells), _of(state.dg_add, cells)
         first = a.int64(state.pulses[cells])
         g = state.g[cells]
         for k in range(int(moving.max()) if len(cells) else 0):
             xi = normal(state.pulse_noise, cells, first + k, a)
-            q = a.float32(a.where(up, q_up(g, *p), q_down(g, *p))) * strength
+            q = a.float32(a.where(up, response.q_up(g), response.q_down(g))) * strength
             move = q * (1.0 + std * xi) + add * xi
-            moved = a.between(g + a.where(up, move, -move), p[0], p[1])
+            moved = a.between(g + a.where(up, move, -move), response.g_min, response.g_max)
             g = a.where(moving > k, moved, g)
         state.g[cells] = g
         state.pulses[cells] += a.int32(size)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ohmloop.sim_backend.noise import Stream
+from ohmloop.sim_backend.responses import ResponseFunction
 
 
 @dataclass(slots=True)
@@ -18,7 +19,8 @@ class CellState:
     Attributes:
         shape: rows and columns.
         response: class of the response function.
-        parameters: float32 ``(parameters, n)``, in the order of its fields; the bounds come first.
+        parameters: in the order of its fields, the bounds first: float32 ``(n,)`` each, tables
+            ``(n, nodes)``.
         dg_std: cycle-to-cycle noise relative to the step: float32 ``(n,)``, or ``(1,)`` for all.
         dg_add: cycle-to-cycle noise that does not depend on the step, S: likewise.
         read_std: read noise relative to the conductance: likewise.
@@ -32,8 +34,8 @@ class CellState:
     """
 
     shape: tuple[int, int]
-    response: type[Any]
-    parameters: Any
+    response: type[ResponseFunction]
+    parameters: tuple[Any, ...]
     dg_std: Any
     dg_add: Any
     read_std: Any
