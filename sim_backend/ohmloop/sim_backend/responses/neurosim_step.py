@@ -1,7 +1,7 @@
 """NeuroSim's exponential pulse response, as steps in the state.
 
-Published is the state after P of ``pulses`` pulses (Chen, Peng and Yu, IEEE TCAD 37:3067, 2018,
-equations 1 to 3)::
+Published is the state after P of ``pulses`` pulses (Chen, Peng and Yu, IEEE TCAD 37:3067, 2018, and
+the manual of MLP+NeuroSim)::
 
     up:    g(P) = g_min + B (1 - e^(-P/A))                     B = (g_max - g_min)
     down:  g(P) = g_max - B (1 - e^((P - pulses)/A))               / (1 - e^(-pulses/A))
@@ -13,8 +13,8 @@ which the curve is cut off; k = 0 is a constant step, and with k below 0 steps g
 from bound to bound in just ``pulses`` pulses.
 
 NeuroSim's nonlinearity label is the greatest distance of the normalised curve from its diagonal,
-measured at right angles to it, in units of 0.07: found so from the table of ``A/pulses`` for labels
-0.01 to 9 in MLP+NeuroSim V3 (``formula.cpp``), all of whose figures it gives.
+measured at right angles to it, in units of 0.07. MLP+NeuroSim V3 itself has a table of ``A/pulses``
+for labels 0.01 to 9 (``formula.cpp``); this definition gives all of its 900 figures.
 """
 
 from __future__ import annotations

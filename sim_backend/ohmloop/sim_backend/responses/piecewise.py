@@ -55,6 +55,9 @@ class Piecewise(ResponseFunction):
     ) -> Self:
         """One cell's tables from its measured steps, by robust regression (``table_fit``).
 
+        States are taken as exact. Where read noise is not small against a step, a reading that is
+        too high is followed by a change that is too low, and the tables lean: fit traces then.
+
         Args:
             g: state before each pulse, ``(n,)``, S.
             dg: change by that pulse, ``(n,)``, S.
