@@ -44,7 +44,8 @@ def test_errors_of_the_truth_are_white(make_chip, make_cells):
         readings.append(chip.read().ravel())
     pulses = np.repeat(counts[:, None], 400, axis=1)
     truth = chip.cells.population
-    cells = Cells(*(getattr(truth, n).ravel() for n in Cells._fields))
+    noise = (truth.dg_std.ravel(), truth.read_std.ravel())
+    cells = Cells(*truth.flat_parameters(), *noise)
     errors, variances = prediction_errors(cells, np.array(readings), pulses)
     z = errors / np.sqrt(variances)
     assert (z**2).mean() == pytest.approx(1, abs=5 * (2 / z.size) ** 0.5)

@@ -41,10 +41,10 @@ def test_numbers_are_pinned():
 
 
 PINNED = [
-    "-0x1.cba343384fd30p-2",
-    "0x1.d425a4ed13de4p-4",
-    "0x1.c0c7f5de1cabap-2",
-    "-0x1.19c9cc1c91a9cp-2",
+    "-0x1.02dbc80000000p+0",
+    "0x1.6be1a60000000p+0",
+    "0x1.e325240000000p-3",
+    "-0x1.aa68840000000p-1",
 ]
 
 

@@ -14,6 +14,14 @@ def _sample(shape=(3, 4), seed=1, **spec) -> Population:
     return sample(PopulationSpec(**spec), shape, np.random.default_rng(seed))
 
 
+def _with(population, **values) -> Population:
+    """With parameters of the population or of its response function replaced."""
+    own = {f.name for f in fields(Population)}
+    changed = {k: v for k, v in values.items() if k not in own}
+    response = replace(population.response, **changed)
+    return replace(population, response=response, **{k: values[k] for k in own & set(values)})
+
+
 def test_same_seed_same_cells():
     a, b, c = _sample(), _sample(), _sample(seed=2)
     for one, other in zip(a.flat_parameters(), b.flat_parameters(), strict=True):
@@ -62,7 +70,7 @@ def test_random_start_lies_between_the_bounds():
 
 
 def test_bounds_that_cross_are_refused():
-    with pytest.raises(BadInputError, match="g_min is .* in cell .* it must lie below g_max"):
+    with pytest.raises(BadInputError, match=r"g_min is .* in cell .* it must lie below g_max"):
         _sample(SHAPE, g_min="50 uS", g_max="55 uS")
 
 
@@ -71,7 +79,7 @@ def test_bounds_that_cross_are_refused():
     [
         ("g_max", np.zeros((3, 4)), "g_min is .* it must lie below g_max"),
         ("g_max", np.zeros((4, 3)), r"g_max is \(4, 3\), not \(3, 4\)"),
-        ("g_min", np.zeros(4), "population: "),
+        ("dg_std", np.zeros(3), r"dg_std is \(3,\), not \(3, 4\)"),
         ("g_min", np.full((3, 4), np.nan), "g_min must be finite"),
         ("conductance", np.full((3, 4), -1e-6), "conductance must be 0 or more"),
         ("conductance", np.full((3, 4), np.nan), "conductance must be finite"),
@@ -81,12 +89,9 @@ def test_bounds_that_cross_are_refused():
     ],
 )
 def test_impossible_cells_are_refused_by_name(name, value, problem):
+    population = _sample()
     with pytest.raises(BadInputError, match=problem):
-        population = _sample()
-        if hasattr(population, name) and name not in {"g_min", "g_max"}:
-            replace(population, **{name: value})
-        else:
-            replace(population, response=replace(population.response, **{name: value}))
+        _with(population, **{name: value})
 
 
 @pytest.mark.parametrize(

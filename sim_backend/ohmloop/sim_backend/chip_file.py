@@ -83,7 +83,7 @@ def chip_dataset(
     response = population.response
     for name, (unit, meaning) in (maps_of(type(response)) | EXTRA).items():
         source = next(s for s in (response, population, known) if hasattr(s, name))
-        source = known if name in {"symmetric_point", "dg_min"} else source
+        source = known if name in {"symmetric_point", "dg_min", "usable"} else source
         values = np.asarray(getattr(source, name))
         if name in EXTRA and not values.any():
             continue

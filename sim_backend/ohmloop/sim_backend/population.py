@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,10 @@ from ohmloop.drivers import BadInputError, Characteristics
 from .responses import ResponseFunction
 
 Map = NDArray[np.float32]
+
+
+def _nothing() -> Map:
+    return np.zeros((), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +41,41 @@ class Population:
     dg_std: Map
     read_std: Map
     conductance: Map
-    dg_add: Map | float = 0.0
-    endurance: Map | float = 0.0
+    dg_add: Map = field(default_factory=_nothing)
+    endurance: Map = field(default_factory=_nothing)
 
     def __post_init__(self) -> None:
         kind, shape = type(self.response), self._common_shape()
         maps = {f.name: self._map(f, getattr(self.response, f.name), shape) for f in fields(kind)}
         object.__setattr__(self, "response", kind(**maps).checked())
-        for field in fields(self)[1:]:
-            values = self._map(field, getattr(self, field.name), shape)
-            if not values.min() >= 0 and not (field.name == "conductance" and self._signed):
-                raise BadInputError(f"population: {field.name} must be 0 or more")
-            object.__setattr__(self, field.name, values)
+        for own in fields(self)[1:]:
+            values = self._map(own, getattr(self, own.name), shape)
+            if not values.min() >= 0 and not (own.name == "conductance" and self._signed):
+                raise BadInputError(f"population: {own.name} must be 0 or more")
+            object.__setattr__(self, own.name, values)
 
     def _common_shape(self) -> tuple[int, ...]:
         """Rows and columns, as the parameters have them."""
-        response = self.response
-        given = [
-            np.shape(getattr(response, f.name))[: -f.metadata.get("axes", 0) or None]
-            for f in fields(response)
-        ]
-        shape = np.broadcast_shapes(*given, np.shape(self.conductance))
-        if len(shape) != 2:
-            raise BadInputError(f"population: the parameters are maps of {shape}, not of 2 axes")
-        return shape
+        for one in (*fields(self.response), *fields(self)[1:]):
+            owner = self.response if one.metadata else self
+            shape: tuple[int, ...] = np.shape(getattr(owner, one.name))
+            shape = shape[: len(shape) - one.metadata.get("axes", 0)]
+            if len(shape) == 2:
+                return shape
+        raise BadInputError("population: no parameter is a map (rows, columns)")
 
     @staticmethod
-    def _map(field: Field[Any], values: Any, shape: tuple[int, ...]) -> Map:
+    def _map(of: Field[Any], values: Any, shape: tuple[int, ...]) -> Map:
         """In single precision, and of one shape; one value for all stays one value."""
         found = np.asarray(values, np.float32)
-        nodes = found.shape[found.ndim - field.metadata.get("axes", 0) :]
+        nodes = found.shape[found.ndim - of.metadata.get("axes", 0) :]
         try:
             found = np.broadcast_to(found, (*shape, *nodes))
         except ValueError:
-            raise BadInputError(f"population: {field.name} is {found.shape}, not {shape}") from None
+            raise BadInputError(f"population: {of.name} is {found.shape}, not {shape}") from None
         low, high = found.min(initial=0), found.max(initial=0)
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise BadInputError(f"population: {field.name} must be finite")
+            raise BadInputError(f"population: {of.name} must be finite")
         return found if found.strides[:2] == (0, 0) else np.ascontiguousarray(found)
 
     def flat_parameters(self) -> list[Map]:
@@ -95,12 +97,20 @@ class Population:
     @property
     def g_min(self) -> Map:
         """Lower bounds, S."""
-        return self.response.g_min
+        low: Map = self.response.g_min
+        return low
 
     @property
     def g_max(self) -> Map:
         """Upper bounds, S."""
-        return self.response.g_max
+        high: Map = self.response.g_max
+        return high
+
+    def maps(self) -> dict[str, Map]:
+        """All that the cells are made of, by name."""
+        names = type(self.response).units
+        own = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        return dict(zip(names, self.response.parameters(), strict=True)) | own
 
     def characteristics(self, usable: NDArray[np.bool_] | None = None) -> Characteristics:
         """What training wants to know of the cells."""

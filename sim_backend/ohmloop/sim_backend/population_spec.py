@@ -57,22 +57,40 @@ def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generato
     Raises:
         BadInputError: the bounds cross.
     """
-    g_min = spec.g_min * (1 + _within(spec.g_min_dtod, shape, rng))
-    g_max = spec.g_max * (1 + _within(spec.g_max_dtod, shape, rng))
-    up, down = (
-        np.minimum(slope * np.exp(spec.slope_dtod * rng.standard_normal(shape)), 1.0)
-        for slope in (spec.slope_up, spec.slope_down)
-    )
-    place = rng.uniform(0.2, 0.8, shape) if spec.start == "random" else np.zeros(shape)
+    low = _around(spec.g_min, spec.g_min_dtod, shape, rng)
+    high = _around(spec.g_max, spec.g_max_dtod, shape, rng)
+    up, down = (_slopes(s, spec.slope_dtod, shape, rng) for s in (spec.slope_up, spec.slope_down))
+    if spec.start == "random":
+        start = rng.random(shape, np.float32)
+        start *= np.float32(0.6)
+        start += np.float32(0.2)
+        start *= high - low
+        start += low
+    else:
+        start = low
     return Population(
-        SoftBounds(g_min, g_max, up, down),
-        dg_std=np.float32(spec.dg_std),
-        read_std=np.float32(spec.read_std),
-        conductance=g_min + place * (g_max - g_min),
+        SoftBounds(low, high, up, down),
+        dg_std=np.array(spec.dg_std, np.float32),
+        read_std=np.array(spec.read_std, np.float32),
+        conductance=start,
     )
 
 
-def _within(spread: float, shape: tuple[int, int], rng: np.random.Generator) -> Map:
-    """Normal, cut at three standard deviations and above -0.9: a bound stays a bound."""
-    clipped: Map = np.clip(spread * np.clip(rng.standard_normal(shape), -3, 3), -0.9, None)
-    return clipped
+def _around(mean: float, spread: float, shape: tuple[int, int], rng: np.random.Generator) -> Map:
+    """Normal, cut at three standard deviations and above a tenth of the mean."""
+    if not spread:
+        return np.full(shape, mean, np.float32)
+    values = rng.standard_normal(shape, np.float32)
+    np.clip(values, max(-3, -0.9 / spread), 3, out=values)
+    values *= np.float32(mean * spread)
+    values += np.float32(mean)
+    return values
+
+
+def _slopes(median: float, spread: float, shape: tuple[int, int], rng: np.random.Generator) -> Map:
+    """Log-normal, up to 1."""
+    values = rng.standard_normal(shape, np.float32)
+    values *= np.float32(spread)
+    np.exp(values, out=values)
+    values *= np.float32(median)
+    return np.minimum(values, np.float32(1), out=values)

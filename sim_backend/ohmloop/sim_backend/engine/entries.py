@@ -17,6 +17,7 @@ from numba import njit
 from ohmloop.sim_backend import noise
 
 from . import kernels
+from .kernel_noise import F
 
 
 class Entries(NamedTuple):
@@ -39,7 +40,9 @@ def _stamp() -> int:
 
 
 def _entries(stamp: int, keep: bool) -> Entries:
-    kept = njit(nogil=True, error_model="numpy", cache=keep)
+    def kept(function: F) -> F:
+        made: F = njit(nogil=True, error_model="numpy", cache=keep)(function)
+        return made
 
     @kept
     def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:

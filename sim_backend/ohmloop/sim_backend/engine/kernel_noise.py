@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
 
 from ohmloop.sim_backend import noise
 
-compiled = njit(nogil=True, error_model="numpy")
-"""For kernels: no lock, no checks, no liberties with floating point."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """For kernels: no lock, no checks, no liberties with floating point."""
+    made: F = njit(nogil=True, error_model="numpy")(function)
+    return made
+
 
 _GOLDEN, _STRIDE = np.uint64(noise.GOLDEN), np.uint64(noise.STRIDE)
 _M1, _M2 = np.uint64(noise.M1), np.uint64(noise.M2)
