@@ -21,7 +21,7 @@ from .laws import q_down, q_up
 
 BLOCK = 512
 """Cells worked on together."""
-_FEW = 8
+_FEW = 6
 """When less than one cell in so many is in a round, those that are get gathered."""
 _ONE, _ZERO = np.float32(1), np.float32(0)
 
