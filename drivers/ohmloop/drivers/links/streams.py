@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import pyvisa
 from pyvisa.resources import MessageBasedResource
 
 from .interrupts import interrupts_held
+from .readiness import readiness
 
 _CHUNK = 1 << 16
 _WHOLE = 1 << 12  # bytes that one call of the system takes, or none of them
@@ -75,39 +74,57 @@ class SocketStream:
             raise OSError(code, os.strerror(code))
         opened.getpeername()
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setblocking(False)
         self._socket, self._buffer = opened, bytearray()
-        self._arrived = _arrivals(opened)
+        self._ready = readiness(opened)
+        self._room = False  # whether there was any, as seen since the last message left
 
     def send(self, data: bytes) -> None:
         """Send all of ``data``; Ctrl-C does not cut it in half."""
-        self._socket.settimeout(_SEND)
+        room, self._room = self._room, False
         if len(data) > _WHOLE:
-            with interrupts_held():
+            self._send_long(data)
+        elif not (room or self._ready.room(_SEND)) or self._socket.send(data) != len(data):
+            raise OSError(
+                "it takes no more bytes"
+            )  # where there is room, the system takes it whole
+
+    def _send_long(self, data: bytes) -> None:
+        with interrupts_held():
+            self._socket.settimeout(_SEND)
+            try:
                 self._socket.sendall(data)
-        elif self._socket.send(data) != len(data):  # the system takes a small message whole
-            raise OSError("it takes no more bytes")
+            finally:
+                self._socket.setblocking(False)
 
     def read_until(self, end: bytes, deadline: float) -> bytes:
         """Bytes up to and with ``end``."""
+        if not self._buffer:
+            data = self._receive(deadline)
+            if data.find(end) == len(data) - len(end):  # nearly always: one reply, and all of it
+                return data
+            self._buffer += data
         looked = 0
         while (found := self._buffer.find(end, looked)) < 0:
             looked = max(0, len(self._buffer) - len(end) + 1)
-            self._more(deadline)
+            self._buffer += self._receive(deadline)
         return self._take(found + len(end))
 
     def read_exactly(self, count: int, deadline: float) -> bytes:
         """``count`` bytes."""
         while len(self._buffer) < count:
-            self._more(deadline)
+            self._buffer += self._receive(deadline)
         return self._take(count)
 
     def drop_pending(self) -> bytes:
         """Throw away what has come already."""
-        while self._arrived():
+        arrived, self._room = self._ready.look()
+        while arrived:
             data = self._socket.recv(_CHUNK)
             if not data:
                 break  # the next read says that the peer has closed
             self._buffer += data
+            arrived, self._room = self._ready.look()
         return self._take(len(self._buffer)) if self._buffer else b""
 
     def leftover(self) -> bytes:
@@ -117,32 +134,19 @@ class SocketStream:
     def clear(self) -> None:
         """A raw socket has no device clear; a new connection owes nothing."""
 
-    def _more(self, deadline: float) -> None:
+    def _receive(self, deadline: float) -> bytes:
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or not self._ready.arrival(left):
             raise SilenceError
-        self._socket.settimeout(left)
-        try:
-            data = self._socket.recv(_CHUNK)
-        except TimeoutError:
-            raise SilenceError from None
+        data = self._socket.recv(_CHUNK)
         if not data:
             raise ConnectionResetError("closed the connection")
-        self._buffer += data
+        return data
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._buffer[:count])
         del self._buffer[:count]
         return taken
-
-
-def _arrivals(opened: socket.socket) -> Callable[[], object]:
-    """What tells, at once, whether bytes have arrived; cheaper than to try and fail."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(opened, select.POLLIN)
-        return lambda: poll.poll(0)
-    return lambda: select.select([opened], [], [], 0)[0]
 
 
 class SessionStream:
