@@ -16,15 +16,10 @@ import pyvisa
 from pyvisa.resources import MessageBasedResource
 
 from .interrupts import interrupts_held
-from .readiness import readiness
+from .sockets import PlainSocket, SilenceError
 
 _CHUNK = 1 << 16
-_WHOLE = 1 << 12  # bytes that one call of the system takes, or none of them
 _SEND = 30.0  # longest time for a peer to take bytes, s
-
-
-class SilenceError(Exception):
-    """Nothing came in time."""
 
 
 Failures = (OSError, pyvisa.Error)
@@ -56,11 +51,11 @@ class Stream(Protocol):
         """Device clear, where the interface has one."""
 
 
-class SocketStream:
+class SocketStream(PlainSocket):
     """A TCP socket.
 
     Args:
-        opened: a connected socket; Nagle's delay is switched off.
+        opened: a connected socket.
 
     Raises:
         OSError: it is not connected (PyVISA-py calls a refused connection open).
@@ -73,59 +68,32 @@ class SocketStream:
         if code:
             raise OSError(code, os.strerror(code))
         opened.getpeername()
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        opened.setblocking(False)
-        self._socket, self._buffer = opened, bytearray()
-        self._ready = readiness(opened)
-        self._room = False  # whether there was any, as seen since the last message left
-
-    def send(self, data: bytes) -> None:
-        """Send all of ``data``; Ctrl-C does not cut it in half."""
-        room, self._room = self._room, False
-        if len(data) > _WHOLE:
-            self._send_long(data)
-        elif not (room or self._ready.room(_SEND)) or self._socket.send(data) != len(data):
-            raise OSError(
-                "it takes no more bytes"
-            )  # where there is room, the system takes it whole
-
-    def _send_long(self, data: bytes) -> None:
-        with interrupts_held():
-            self._socket.settimeout(_SEND)
-            try:
-                self._socket.sendall(data)
-            finally:
-                self._socket.setblocking(False)
+        super().__init__(opened, _SEND)
+        self._buffer = bytearray()
 
     def read_until(self, end: bytes, deadline: float) -> bytes:
         """Bytes up to and with ``end``."""
         if not self._buffer:
-            data = self._receive(deadline)
+            data = self.receive(deadline)
             if data.find(end) == len(data) - len(end):  # nearly always: one reply, and all of it
                 return data
             self._buffer += data
         looked = 0
         while (found := self._buffer.find(end, looked)) < 0:
             looked = max(0, len(self._buffer) - len(end) + 1)
-            self._buffer += self._receive(deadline)
+            self._buffer += self.receive(deadline)
         return self._take(found + len(end))
 
     def read_exactly(self, count: int, deadline: float) -> bytes:
         """``count`` bytes."""
         while len(self._buffer) < count:
-            self._buffer += self._receive(deadline)
+            self._buffer += self.receive(deadline)
         return self._take(count)
 
     def drop_pending(self) -> bytes:
         """Throw away what has come already."""
-        arrived, self._room = self._ready.look()
-        while arrived:
-            data = self._socket.recv(_CHUNK)
-            if not data:
-                break  # the next read says that the peer has closed
-            self._buffer += data
-            arrived, self._room = self._ready.look()
-        return self._take(len(self._buffer)) if self._buffer else b""
+        come = self.arrived()
+        return self.leftover() + come if self._buffer else come
 
     def leftover(self) -> bytes:
         """What was received and never asked for, such as half a reply."""
@@ -133,15 +101,6 @@ class SocketStream:
 
     def clear(self) -> None:
         """A raw socket has no device clear; a new connection owes nothing."""
-
-    def _receive(self, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
-        if left <= 0 or not self._ready.arrival(left):
-            raise SilenceError
-        data = self._socket.recv(_CHUNK)
-        if not data:
-            raise ConnectionResetError("closed the connection")
-        return data
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._buffer[:count])

@@ -18,7 +18,8 @@ from pyvisa.resources import MessageBasedResource
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
-from .streams import Failures, SilenceError, Stream, stream_of
+from .sockets import SilenceError
+from .streams import Failures, Stream, stream_of
 from .transport import Tap, Traffic, tell
 
 _WAKING = (10.0, 2.0)  # for so long at most, an instrument may take so much longer to reply, s
