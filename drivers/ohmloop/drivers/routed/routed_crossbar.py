@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.bench_crossbar import BenchCrossbar
 from ohmloop.drivers.characteristics import Characteristics
-from ohmloop.drivers.crossbar import Crossbar, log
+from ohmloop.drivers.crossbar import log
 from ohmloop.drivers.errors import (
     ConfigError,
     InDoubtError,
@@ -23,7 +24,6 @@ from ohmloop.drivers.errors import (
     OhmloopError,
     ProgramError,
 )
-from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
 
 from .parts import Evidence, Matrix, Meter, Outcome, Part, Pulser, Route
@@ -32,7 +32,7 @@ from .snake import snake
 _ATTEMPTS = 3  # to play one train, or to read one block
 
 
-class RoutedCrossbar(Crossbar):
+class RoutedCrossbar(BenchCrossbar):
     """See the module.
 
     Args:
@@ -61,16 +61,7 @@ class RoutedCrossbar(Crossbar):
         pulser_route: Route,
         characteristics: Characteristics | None = None,
     ) -> None:
-        shape = bench.config.crossbars[name].shape
-        super().__init__(
-            shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
-            characteristics=characteristics,
-            ledger=WearLedger(shape, bench.ledger_path(name)),
-            name=f"{bench.config.name}#{name}",
-        )
+        super().__init__(bench, name, characteristics)
         self.matrix, self.meter, self.pulser = matrix, meter, pulser
         self._meter_route, self._pulser_route = meter_route, pulser_route
         if problem := pulser.refusal(self.conditions):
