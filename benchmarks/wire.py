@@ -145,7 +145,7 @@ def in_turn(driver: Callable[[], object], raw: Callable[[], object], pairs: int)
     Where a share comes out too small, more pairs are added to those there are, at most thrice.
     """
     times: dict[Callable[[], object], list[float]] = {driver: [], raw: []}
-    for _ in range(ROUNDS if pairs > 1 else 1):
+    for _ in range(ROUNDS):
         for number in range(pairs):
             for side in (driver, raw) if number % 2 else (raw, driver):
                 times[side].append(timed(side))
