@@ -1,0 +1,198 @@
+"""Products through a periphery on torch tensors: as ``reference``, with few passes over memory.
+
+Noise is added by the matrix product itself, saturation is looked for in one pass over the outputs,
+and bound management goes on only with the samples that saturated.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ohmloop.drivers import BadInputError
+
+from .converter import Converter, InputConverter, OutputConverter
+from .lines import LineErrors
+
+if TYPE_CHECKING:
+    from .periphery import Product, SignalPath
+
+
+@torch.no_grad()
+def product(
+    path: SignalPath,
+    g: Tensor,
+    x: Tensor,
+    rng: torch.Generator,
+    variance: Tensor | None,
+    errors: LineErrors,
+) -> Product:
+    """One batch of products; see ``reference.product``.
+
+    Args:
+        path: converters and management.
+        g: ``(outputs, inputs)``, S.
+        x: ``(batch, inputs)``, V, of the type of ``g``.
+        rng: the generator, on the device of ``g``.
+        variance: of the cells, ``(outputs, inputs)``, S².
+        errors: of the lines.
+
+    Raises:
+        BadInputError: an input that is no number.
+    """
+    from .periphery import Product
+
+    if not x.numel():
+        return Product(x.new_zeros(x.shape[0], g.shape[0]), 0, 0, 0)
+    full, may_clip = _full_scale(path, x)
+    currents, over = _once(path, g, x, full, rng, variance, errors)
+    repeats = 0
+    left = path.bound_management.max_rounds if path.bound_management.kind != "none" else 0
+    if over is not None and left:
+        full = _scale_full(full, x)
+        todo = torch.nonzero(over).ravel()
+        while todo.numel() and left:
+            left -= 1
+            repeats += todo.numel()
+            full[todo] *= 2
+            again, still = _once(path, g, x[todo], full[todo], rng, variance, errors)
+            currents[todo] = again
+            over[todo] = over.new_zeros(todo.numel()) if still is None else still
+            todo = torch.nonzero(over).ravel()
+    clipped = int((x.abs() > full).sum()) if may_clip else 0
+    return Product(currents, clipped, 0 if over is None else int(over.sum()), repeats)
+
+
+def _full_scale(path: SignalPath, x: Tensor) -> tuple[Tensor | float, bool]:
+    """Full scale of all samples, or of each, ``(batch, 1)``, V; whether an input is beyond it."""
+    management, limit = path.noise_management, path.input.range
+    if management.kind in ("none", "constant"):
+        value = management.full_scale or (math.inf if limit is None else limit)
+        largest = float(x.abs().max())
+        _check(math.isfinite(largest))
+        return value, largest > value
+    size = x.abs().amax(dim=1, keepdim=True)
+    _check(bool(torch.isfinite(size).all()))
+    average = management.kind == "average-abs-max"
+    full = size.mean(dim=0, keepdim=True).expand_as(size).contiguous() if average else size
+    if management.most is not None:
+        full = full.clamp(max=management.most)
+    return full, average or management.most is not None
+
+
+def _check(finite: bool) -> None:
+    if not finite:
+        raise BadInputError("voltages must be finite")
+
+
+def _scale_full(full: Tensor | float, x: Tensor) -> Tensor:
+    """A full scale of each sample, to be changed."""
+    if isinstance(full, Tensor):
+        return full.clone()
+    return x.new_full((x.shape[0], 1), full)
+
+
+def _once(
+    path: SignalPath,
+    g: Tensor,
+    x: Tensor,
+    full: Tensor | float,
+    rng: torch.Generator,
+    variance: Tensor | None,
+    errors: LineErrors,
+) -> tuple[Tensor, Tensor | None]:
+    """One pass: currents scaled back, and how many outputs of each sample saturated, if any."""
+    factor = 1.0 if path.input.range is None else full / path.input.range
+    volts = _drive(path.input, x, factor, rng, errors)
+    currents = _multiply(path.output, g, volts, rng, variance)
+    if errors.output_gain is not None:
+        currents *= 1 + errors.output_gain
+    if errors.output_offset is not None:
+        currents += errors.output_offset
+    over = _saturated(path.output, currents)
+    return _sense(path.output, currents, factor, rng, over is not None), over
+
+
+def _drive(
+    source: InputConverter,
+    x: Tensor,
+    factor: Tensor | float,
+    rng: torch.Generator,
+    errors: LineErrors,
+) -> Tensor:
+    """Voltages at the driven lines, in a tensor of their own."""
+    if isinstance(factor, Tensor):
+        factor = factor.masked_fill(factor == 0, 1.0)
+    if source.step is not None:
+        volts = _convert(source, x / (factor * source.step), rng, True).mul_(source.step)
+    else:
+        volts = x / factor
+        if source.range is not None:
+            volts.clamp_(-source.range, source.range)
+    if errors.input_gain is not None:
+        volts *= 1 + errors.input_gain
+    if errors.input_offset is not None:
+        volts += errors.input_offset
+    if source.noise:
+        noise = torch.empty_like(volts).normal_(generator=rng)
+        volts.add_(noise, alpha=source.noise)
+    return volts
+
+
+def _multiply(
+    sense: OutputConverter,
+    g: Tensor,
+    volts: Tensor,
+    rng: torch.Generator,
+    variance: Tensor | None,
+) -> Tensor:
+    """Currents with the noise of the cells and of the outputs."""
+    if variance is None and not sense.noise:
+        return volts @ g.T
+    noise = volts.new_empty(volts.shape[0], g.shape[0]).normal_(generator=rng)
+    if variance is None:
+        return noise.addmm_(volts, g.T, beta=sense.noise)
+    spread = (volts * volts) @ variance.T
+    noise *= spread.add_(sense.noise**2).sqrt_()
+    return noise.addmm_(volts, g.T)
+
+
+def _saturated(sense: OutputConverter, currents: Tensor) -> Tensor | None:
+    """How many outputs of each sample, ``(batch,)``, are beyond the range; None where none is."""
+    if sense.range is None:
+        return None
+    low, high = torch.aminmax(currents)
+    if max(-float(low), float(high)) <= sense.range:
+        return None
+    return (currents.abs() > sense.range).sum(dim=1)
+
+
+def _sense(
+    sense: OutputConverter,
+    currents: Tensor,
+    factor: Tensor | float,
+    rng: torch.Generator,
+    clip: bool,
+) -> Tensor:
+    """Currents as converted and scaled back, in place."""
+    if sense.step is not None:
+        currents = _convert(sense, currents.div_(sense.step), rng, clip)
+        return currents.mul_(factor * sense.step)
+    if clip and sense.range is not None:
+        currents.clamp_(-sense.range, sense.range)
+    return currents if isinstance(factor, float) and factor == 1.0 else currents.mul_(factor)
+
+
+def _convert(converter: Converter, codes: Tensor, rng: torch.Generator, clip: bool) -> Tensor:
+    """Whole codes, in place."""
+    if converter.rounding == "stochastic":
+        codes.add_(torch.empty_like(codes).uniform_(generator=rng)).floor_()
+        clip = True  # the sum may round up to the next code
+    else:
+        codes.round_()
+    if clip and converter.levels is not None:
+        codes.clamp_(-converter.levels, converter.levels)
+    return codes
