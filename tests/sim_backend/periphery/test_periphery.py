@@ -131,13 +131,14 @@ def test_fast_is_the_reference_bit_for_bit_where_arithmetic_is_exact(dtype):
     rng = np.random.default_rng(3)
     g, x = rng.integers(0, 64, (32, 48)) / 64.0, rng.integers(-127, 128, (9, 48)) / 256.0
     x[:, 0] = 127 / 256
-    # A step of the inputs is 1/64 V, of the outputs 1 A.
-    for amps in ({"bits": 12, "range": "2047 A"}, {"bits": 5, "range": "15 A"}):
+    # A step of the inputs is 1/64 V, of the outputs 1/128 A and 1/8 A.
+    for amps in ({"bits": 12, "range": "15.9921875 A"}, {"bits": 5, "range": "1.875 A"}):
         periphery = _periphery({"bits": 7, "range": "0.984375 V"}, amps, bound_management=ITERATIVE)
         wanted = periphery.forward(g, x, np.random.default_rng(0))
         got = periphery.forward(torch.tensor(g, dtype=dtype), torch.tensor(x, dtype=dtype), None)
         np.testing.assert_array_equal(got.currents.double().numpy(), wanted.currents)
         assert got.repeats == wanted.repeats
+    assert wanted.repeats > 0
 
 
 def test_line_errors_act_where_they_belong():

@@ -16,6 +16,7 @@ from ohmloop.drivers import BadInputError
 
 from .converter import Converter, InputConverter, OutputConverter
 from .lines import LineErrors
+from .reference import SMALLEST
 
 if TYPE_CHECKING:
     from .periphery import Product, SignalPath
@@ -47,8 +48,8 @@ def product(
 
     if not x.numel():
         return Product(x.new_zeros(x.shape[0], g.shape[0]), 0, 0, 0)
-    full, may_clip = _full_scale(path, x)
-    currents, over = _once(path, g, x, full, rng, variance, errors)
+    full, beyond = _full_scale(path, x)
+    currents, over = _once(path, g, x, full, beyond, rng, variance, errors)
     repeats = 0
     left = path.bound_management.max_rounds if path.bound_management.kind != "none" else 0
     if over is not None and left:
@@ -58,24 +59,22 @@ def product(
             left -= 1
             repeats += todo.numel()
             full[todo] *= 2
-            again, still = _once(path, g, x[todo], full[todo], rng, variance, errors)
+            again, still = _once(path, g, x[todo], full[todo], beyond, rng, variance, errors)
             currents[todo] = again
             over[todo] = over.new_zeros(todo.numel()) if still is None else still
             todo = torch.nonzero(over).ravel()
-    clipped = int((x.abs() > full).sum()) if may_clip else 0
+    clipped = int((x.abs() > full).sum()) if beyond else 0
     return Product(currents, clipped, 0 if over is None else int(over.sum()), repeats)
 
 
 def _full_scale(path: SignalPath, x: Tensor) -> tuple[Tensor | float, bool]:
-    """Full scale of all samples, or of each, ``(batch, 1)``, V; whether an input is beyond it."""
+    """Full scale of all samples, or of each, ``(batch, 1)``, V; whether an input may be beyond."""
     management, limit = path.noise_management, path.input.range
     if management.kind in ("none", "constant"):
         value = management.full_scale or (math.inf if limit is None else limit)
-        largest = float(x.abs().max())
-        _check(math.isfinite(largest))
-        return value, largest > value
+        return value, _checked(x.abs().max()) > value
     size = x.abs().amax(dim=1, keepdim=True)
-    _check(bool(torch.isfinite(size).all()))
+    _checked(size.max())
     average = management.kind == "average-abs-max"
     full = size.mean(dim=0, keepdim=True).expand_as(size).contiguous() if average else size
     if management.most is not None:
@@ -83,9 +82,11 @@ def _full_scale(path: SignalPath, x: Tensor) -> tuple[Tensor | float, bool]:
     return full, average or management.most is not None
 
 
-def _check(finite: bool) -> None:
-    if not finite:
+def _checked(largest: Tensor) -> float:
+    value = float(largest)
+    if not math.isfinite(value):
         raise BadInputError("voltages must be finite")
+    return value
 
 
 def _scale_full(full: Tensor | float, x: Tensor) -> Tensor:
@@ -100,37 +101,39 @@ def _once(
     g: Tensor,
     x: Tensor,
     full: Tensor | float,
+    beyond: bool,
     rng: torch.Generator,
     variance: Tensor | None,
     errors: LineErrors,
 ) -> tuple[Tensor, Tensor | None]:
     """One pass: currents scaled back, and how many outputs of each sample saturated, if any."""
-    factor = 1.0 if path.input.range is None else full / path.input.range
-    volts = _drive(path.input, x, factor, rng, errors)
+    volts = _drive(path.input, x, full, beyond, rng, errors)
     currents = _multiply(path.output, g, volts, rng, variance)
     if errors.output_gain is not None:
         currents *= 1 + errors.output_gain
     if errors.output_offset is not None:
         currents += errors.output_offset
     over = _saturated(path.output, currents)
-    return _sense(path.output, currents, factor, rng, over is not None), over
+    return _sense(path, currents, full, rng, over is not None), over
 
 
 def _drive(
     source: InputConverter,
     x: Tensor,
-    factor: Tensor | float,
+    full: Tensor | float,
+    beyond: bool,
     rng: torch.Generator,
     errors: LineErrors,
 ) -> Tensor:
     """Voltages at the driven lines, in a tensor of their own."""
-    if isinstance(factor, Tensor):
-        factor = factor.masked_fill(factor == 0, 1.0)
-    if source.step is not None:
-        volts = _convert(source, x / (factor * source.step), rng, True).mul_(source.step)
+    if source.range is None:
+        volts = x.clone()
+    elif source.levels is not None:
+        volts = _convert(source, x / _not_zero(full / source.levels), rng, beyond)
+        volts *= source.range / source.levels
     else:
-        volts = x / factor
-        if source.range is not None:
+        volts = x / _not_zero(full / source.range)
+        if beyond:
             volts.clamp_(-source.range, source.range)
     if errors.input_gain is not None:
         volts *= 1 + errors.input_gain
@@ -171,19 +174,21 @@ def _saturated(sense: OutputConverter, currents: Tensor) -> Tensor | None:
 
 
 def _sense(
-    sense: OutputConverter,
-    currents: Tensor,
-    factor: Tensor | float,
-    rng: torch.Generator,
-    clip: bool,
+    path: SignalPath, currents: Tensor, full: Tensor | float, rng: torch.Generator, clip: bool
 ) -> Tensor:
     """Currents as converted and scaled back, in place."""
+    sense, limit = path.output, path.input.range
     if sense.step is not None:
         currents = _convert(sense, currents.div_(sense.step), rng, clip)
-        return currents.mul_(factor * sense.step)
+        return currents.mul_(sense.step if limit is None else full * (sense.step / limit))
     if clip and sense.range is not None:
         currents.clamp_(-sense.range, sense.range)
-    return currents if isinstance(factor, float) and factor == 1.0 else currents.mul_(factor)
+    return currents if limit is None or full is limit else currents.mul_(full / limit)
+
+
+def _not_zero(unit: Tensor | float) -> Tensor | float:
+    """A sample of zeros stays one."""
+    return unit.clamp_(min=SMALLEST) if isinstance(unit, Tensor) else unit
 
 
 def _convert(converter: Converter, codes: Tensor, rng: torch.Generator, clip: bool) -> Tensor:

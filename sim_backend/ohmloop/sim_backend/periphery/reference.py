@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError
 
-from .converter import Converter
+from .converter import Converter, InputConverter
 from .lines import LineErrors
 
 if TYPE_CHECKING:
     from .periphery import Product, SignalPath
 
 Floats = NDArray[np.float64]
+SMALLEST = 1e-30
+"""Under any voltage or code; divides the inputs of a sample of zeros, V."""
 
 
 def product(
@@ -104,8 +106,7 @@ def _once(
     errors: LineErrors,
 ) -> tuple[Floats, NDArray[np.int64]]:
     """One pass: currents scaled back, and how many outputs of each sample saturated."""
-    factor = scale(path, full)[:, None]
-    volts = _drive(path, x, np.where(factor > 0, factor, 1.0), rng, errors)
+    volts = _drive(path.input, x, full[:, None], rng, errors)
     noise = np.full((x.shape[0], g.shape[0]), path.output.noise**2)
     if variance is not None:
         noise += (volts * volts) @ variance.T
@@ -114,26 +115,21 @@ def _once(
         currents *= 1 + errors.output_gain
     if errors.output_offset is not None:
         currents += errors.output_offset
-    return _sense(path, currents, factor, rng)
-
-
-def scale(path: SignalPath, full: Floats) -> Floats:
-    """Volts asked for, for one volt driven; 0 for a sample that is 0 under noise management."""
-    if path.input.range is None:
-        return np.ones(full.shape)
-    return full / path.input.range
+    return _sense(path, currents, full[:, None], rng)
 
 
 def _drive(
-    path: SignalPath, x: Floats, factor: Floats, rng: np.random.Generator, errors: LineErrors
+    source: InputConverter, x: Floats, full: Floats, rng: np.random.Generator, errors: LineErrors
 ) -> Floats:
-    """Voltages at the driven lines."""
-    source = path.input
-    if source.step is not None:
-        volts = convert(source, x / (factor * source.step), rng) * source.step
+    """Voltages at the driven lines; ``full``, ``(batch, 1)``, becomes the range."""
+    if source.range is None:
+        volts = x
+    elif source.levels is None:
+        unit = np.maximum(full / source.range, SMALLEST)
+        volts = np.clip(x / unit, -source.range, source.range)
     else:
-        limit = np.inf if source.range is None else source.range
-        volts = np.clip(x / factor, -limit, limit)
+        unit = np.maximum(full / source.levels, SMALLEST)
+        volts = convert(source, x / unit, rng) * (source.range / source.levels)
     if errors.input_gain is not None:
         volts = volts * (1 + errors.input_gain)
     if errors.input_offset is not None:
@@ -144,15 +140,17 @@ def _drive(
 
 
 def _sense(
-    path: SignalPath, currents: Floats, factor: Floats, rng: np.random.Generator
+    path: SignalPath, currents: Floats, full: Floats, rng: np.random.Generator
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Currents as converted and scaled back, and saturations of each sample."""
-    sense = path.output
-    limit = np.inf if sense.range is None else sense.range
-    over = (np.abs(currents) > limit).sum(axis=1)
+    sense, limit = path.output, path.input.range
+    bound = np.inf if sense.range is None else sense.range
+    over = (np.abs(currents) > bound).sum(axis=1)
     if sense.step is None:
-        return np.clip(currents, -limit, limit) * factor, over
-    return convert(sense, currents / sense.step, rng) * (sense.step * factor), over
+        back = 1.0 if limit is None else full / limit
+        return np.clip(currents, -bound, bound) * back, over
+    codes = convert(sense, currents / sense.step, rng)
+    return codes * (sense.step if limit is None else full * (sense.step / limit)), over
 
 
 def _beyond(x: Floats, full: Floats) -> NDArray[np.int64]:
