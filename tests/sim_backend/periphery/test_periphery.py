@@ -16,6 +16,7 @@ from ohmloop.sim_backend.periphery import (
     OutputConverter,
     Periphery,
     SignalPath,
+    kernels,
     read_variance,
 )
 
@@ -102,6 +103,13 @@ def test_bound_management_by_hand_halves_until_nothing_saturates():
     assert (out.repeats, out.saturated_outputs) == (1, 1)
 
 
+@pytest.fixture(params=["compiled", "tensor operations"])
+def _both_ways(request, monkeypatch):
+    if request.param == "tensor operations":  # as on another device than a CPU
+        monkeypatch.setattr(kernels, "usable", lambda path, g: False)
+
+
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("name", FULL)
 @pytest.mark.parametrize("way", ["forward", "backward"])
 def test_fast_is_the_reference_in_float64(name, way):
@@ -114,6 +122,7 @@ def test_fast_is_the_reference_in_float64(name, way):
         assert getattr(got, count) == getattr(wanted, count)
 
 
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("name", FULL)
 def test_fast_is_the_reference_in_float32_but_for_ties(name):
     # A code may differ by one where float32 lands on the other side of a tie: inputs are the same
@@ -125,6 +134,7 @@ def test_fast_is_the_reference_in_float32_but_for_ties(name):
     assert off.mean() < 0.01
 
 
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_fast_is_the_reference_bit_for_bit_where_arithmetic_is_exact(dtype):
     # Conductances and voltages are small whole multiples of powers of two: no rounding anywhere.
@@ -244,6 +254,7 @@ def test_same_generator_same_currents(library):
     assert np.unique(a).size == a.size
 
 
+@pytest.mark.usefixtures("_both_ways")
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_a_sample_of_zeros_is_zero_under_noise_management(library):
     g, _ = _map(6, 12)
@@ -298,6 +309,20 @@ def test_bad_arguments_are_refused_by_name(library):
         for periphery in (p, FULL["plain"]):
             with pytest.raises(BadInputError, match="voltages must be finite"):
                 periphery.forward(put(g), put(np.where(x == x[0, 0], bad, x)), rng)
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_any_layout_will_do_and_arguments_stay_as_they_are():
+    g, x = _map(24, 40)
+    wide = torch.tensor(np.repeat(x, 2, axis=1), requires_grad=True)
+    tall = torch.tensor(g.T.copy()).T
+    before = wide.detach().clone()
+    got = FULL["managed"].forward(tall, wide[:, ::2], _generator())
+    wanted = FULL["managed"].forward(g, x, np.random.default_rng(0))
+    np.testing.assert_allclose(got.currents.numpy(), wanted.currents, rtol=1e-12, atol=1e-18)
+    assert not got.currents.requires_grad
+    assert torch.equal(before, wide)
+    assert torch.equal(tall, torch.tensor(g))
 
 
 def test_tensors_of_two_types_are_refused():

@@ -3,7 +3,8 @@
 from .converter import InputConverter, OutputConverter
 from .lines import LineErrors
 from .management import BoundManagement, NoiseManagement
-from .periphery import Periphery, Product, SignalPath, read_variance
+from .path import Product, SignalPath
+from .periphery import Periphery, read_variance
 
 __all__ = [
     "BoundManagement",

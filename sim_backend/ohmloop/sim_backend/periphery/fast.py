@@ -1,28 +1,26 @@
 """Products through a periphery on torch tensors: as ``reference``, with few passes over memory.
 
 Noise is added by the matrix product itself, saturation is looked for in one pass over the outputs,
-and bound management goes on only with the samples that saturated.
+and bound management goes on only with the samples that saturated. On a CPU the usual converters and
+management are compiled (``kernels``); all else, and other devices, are tensor operations.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
 
+from . import kernels
 from .converter import Converter, InputConverter, OutputConverter
 from .lines import LineErrors
+from .path import Product, SignalPath
 from .reference import SMALLEST
 
-if TYPE_CHECKING:
-    from .periphery import Product, SignalPath
 
-
-@torch.no_grad()
 def product(
     path: SignalPath,
     g: Tensor,
@@ -44,22 +42,27 @@ def product(
     Raises:
         BadInputError: an input that is no number.
     """
-    from .periphery import Product
-
+    g, x = g.detach(), x.detach()
     if not x.numel():
         return Product(x.new_zeros(x.shape[0], g.shape[0]), 0, 0, 0)
-    full, beyond = _full_scale(path, x)
-    currents, over = _once(path, g, x, full, beyond, rng, variance, errors)
+    full: Tensor | float
+    if kernels.usable(path, g):
+        volts, full, beyond = kernels.drive(path, x)
+    else:
+        full, beyond = _full_scale(path, x)
+        volts = _drive(path.input, x, full, beyond, rng)
+    currents, over = _through(path, g, volts, full, rng, variance, errors)
     repeats = 0
     left = path.bound_management.max_rounds if path.bound_management.kind != "none" else 0
     if over is not None and left:
-        full = _scale_full(full, x)
+        full = full.clone() if isinstance(full, Tensor) else x.new_full((x.shape[0], 1), full)
         todo = torch.nonzero(over).ravel()
         while todo.numel() and left:
             left -= 1
             repeats += todo.numel()
             full[todo] *= 2
-            again, still = _once(path, g, x[todo], full[todo], beyond, rng, variance, errors)
+            volts = _drive(path.input, x[todo], full[todo], beyond, rng)
+            again, still = _through(path, g, volts, full[todo], rng, variance, errors)
             currents[todo] = again
             over[todo] = over.new_zeros(todo.numel()) if still is None else still
             todo = torch.nonzero(over).ravel()
@@ -89,43 +92,36 @@ def _checked(largest: Tensor) -> float:
     return value
 
 
-def _scale_full(full: Tensor | float, x: Tensor) -> Tensor:
-    """A full scale of each sample, to be changed."""
-    if isinstance(full, Tensor):
-        return full.clone()
-    return x.new_full((x.shape[0], 1), full)
-
-
-def _once(
+def _through(
     path: SignalPath,
     g: Tensor,
-    x: Tensor,
+    volts: Tensor,
     full: Tensor | float,
-    beyond: bool,
     rng: torch.Generator,
     variance: Tensor | None,
     errors: LineErrors,
 ) -> tuple[Tensor, Tensor | None]:
-    """One pass: currents scaled back, and how many outputs of each sample saturated, if any."""
-    volts = _drive(path.input, x, full, beyond, rng, errors)
+    """From converted voltages, which are changed, to currents that are scaled back.
+
+    Returns:
+        The currents, and how many outputs of each sample saturated; None where none did.
+    """
+    _disturb(path.input, volts, rng, errors)
     currents = _multiply(path.output, g, volts, rng, variance)
     if errors.output_gain is not None:
         currents *= 1 + errors.output_gain
     if errors.output_offset is not None:
         currents += errors.output_offset
+    if isinstance(full, Tensor) and kernels.usable(path, g):
+        return currents, kernels.sense(path, currents, full)
     over = _saturated(path.output, currents)
     return _sense(path, currents, full, rng, over is not None), over
 
 
 def _drive(
-    source: InputConverter,
-    x: Tensor,
-    full: Tensor | float,
-    beyond: bool,
-    rng: torch.Generator,
-    errors: LineErrors,
+    source: InputConverter, x: Tensor, full: Tensor | float, beyond: bool, rng: torch.Generator
 ) -> Tensor:
-    """Voltages at the driven lines, in a tensor of their own."""
+    """Converted voltages, in a tensor of their own."""
     if source.range is None:
         volts = x.clone()
     elif source.levels is not None:
@@ -135,6 +131,13 @@ def _drive(
         volts = x / _not_zero(full / source.range)
         if beyond:
             volts.clamp_(-source.range, source.range)
+    return volts
+
+
+def _disturb(
+    source: InputConverter, volts: Tensor, rng: torch.Generator, errors: LineErrors
+) -> None:
+    """Errors and noise of the driven lines, in place."""
     if errors.input_gain is not None:
         volts *= 1 + errors.input_gain
     if errors.input_offset is not None:
@@ -142,7 +145,6 @@ def _drive(
     if source.noise:
         noise = torch.empty_like(volts).normal_(generator=rng)
         volts.add_(noise, alpha=source.noise)
-    return volts
 
 
 def _multiply(
@@ -183,7 +185,9 @@ def _sense(
         return currents.mul_(sense.step if limit is None else full * (sense.step / limit))
     if clip and sense.range is not None:
         currents.clamp_(-sense.range, sense.range)
-    return currents if limit is None or full is limit else currents.mul_(full / limit)
+    if limit is None or (isinstance(full, float) and full == limit):
+        return currents
+    return currents.mul_(full / limit)
 
 
 def _not_zero(unit: Tensor | float) -> Tensor | float:

@@ -8,8 +8,6 @@ map for every sample.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +15,7 @@ from ohmloop.drivers import BadInputError
 
 from .converter import Converter, InputConverter
 from .lines import LineErrors
-
-if TYPE_CHECKING:
-    from .periphery import Product, SignalPath
+from .path import Product, SignalPath
 
 Floats = NDArray[np.float64]
 SMALLEST = 1e-30
@@ -47,8 +43,6 @@ def product(
     Raises:
         BadInputError: an input that is no number.
     """
-    from .periphery import Product
-
     x = np.asarray(x, np.float64)
     scale_full = full_scale(path, x)
     currents = np.empty((x.shape[0], g.shape[0]))
