@@ -49,8 +49,8 @@ def product(
     if kernels.usable(path, g):
         volts, full, beyond = kernels.drive(path, x)
     else:
-        full, beyond = _full_scale(path, x)
-        volts = _drive(path.input, x, full, beyond, rng)
+        full, beyond = full_scale(path, x)
+        volts = converted(path.input, x, full, beyond, rng)
     currents, over = _through(path, g, volts, full, rng, variance, errors)
     repeats = 0
     left = path.bound_management.max_rounds if path.bound_management.kind != "none" else 0
@@ -61,7 +61,7 @@ def product(
             left -= 1
             repeats += todo.numel()
             full[todo] *= 2
-            volts = _drive(path.input, x[todo], full[todo], beyond, rng)
+            volts = converted(path.input, x[todo], full[todo], beyond, rng)
             again, still = _through(path, g, volts, full[todo], rng, variance, errors)
             currents[todo] = again
             over[todo] = over.new_zeros(todo.numel()) if still is None else still
@@ -70,7 +70,7 @@ def product(
     return Product(currents, clipped, 0 if over is None else int(over.sum()), repeats)
 
 
-def _full_scale(path: SignalPath, x: Tensor) -> tuple[Tensor | float, bool]:
+def full_scale(path: SignalPath, x: Tensor) -> tuple[Tensor | float, bool]:
     """Full scale of all samples, or of each, ``(batch, 1)``, V; whether an input may be beyond."""
     management, limit = path.noise_management, path.input.range
     if management.kind in ("none", "constant"):
@@ -118,8 +118,12 @@ def _through(
     return _sense(path, currents, full, rng, over is not None), over
 
 
-def _drive(
-    source: InputConverter, x: Tensor, full: Tensor | float, beyond: bool, rng: torch.Generator
+def converted(
+    source: InputConverter,
+    x: Tensor,
+    full: Tensor | float,
+    beyond: bool,
+    rng: torch.Generator | None,
 ) -> Tensor:
     """Converted voltages, in a tensor of their own."""
     if source.range is None:
@@ -195,7 +199,9 @@ def _not_zero(unit: Tensor | float) -> Tensor | float:
     return unit.clamp_(min=SMALLEST) if isinstance(unit, Tensor) else unit
 
 
-def _convert(converter: Converter, codes: Tensor, rng: torch.Generator, clip: bool) -> Tensor:
+def _convert(
+    converter: Converter, codes: Tensor, rng: torch.Generator | None, clip: bool
+) -> Tensor:
     """Whole codes, in place."""
     if converter.rounding == "stochastic":
         codes.add_(torch.empty_like(codes).uniform_(generator=rng)).floor_()

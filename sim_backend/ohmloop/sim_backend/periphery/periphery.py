@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from ohmloop.drivers.validation import Record
 from . import reference
 from .lines import LineErrors, draw_errors
 from .path import Product, SignalPath
+from .read_disturb import ReadDisturb
+from .wire_resistance import Wires
 
 
 class Periphery(Record):
@@ -23,10 +25,18 @@ class Periphery(Record):
     Attributes:
         to_rows: of ``forward``: columns are driven, rows sensed.
         to_columns: of ``backward``: rows are driven, columns sensed. By default the same.
+        wires: of a twin: its lines. ``forward`` and ``backward`` here take conductances as lines
+            see them.
+        wire_method: the map that lines see: ``ladders`` (see ``ladder_map``), or ``exact``, which
+            takes long where pulses and products alternate.
+        read_disturb: of a twin: what reads and products do to its cells.
     """
 
     to_rows: SignalPath = SignalPath()
     to_columns: SignalPath | None = None
+    wires: Wires | None = None
+    wire_method: Literal["ladders", "exact"] = "ladders"
+    read_disturb: ReadDisturb | None = None
 
     @property
     def backward_path(self) -> SignalPath:
