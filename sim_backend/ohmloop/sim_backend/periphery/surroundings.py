@@ -1,4 +1,4 @@
-"""A periphery around the cells of one twin: errors of its lines, its noise, what it does to cells."""
+"""A periphery around one twin's cells: errors of its lines, its noise, what it does to cells."""
 
 from __future__ import annotations
 
