@@ -103,7 +103,9 @@ def test_read_noise_is_that_of_a_twin_without_periphery():
 def test_a_state_brings_noise_and_shares_of_pulses_back(arrays):
     around = {"to_rows": PATH, "read_disturb": {"time": "1 ms"}}
     twin, other = _twin(arrays, 0.01, around), _twin(arrays, 0.01, around)
+    twin.pulse(CellPulses(np.full(SHAPE, 30)))
     twin.forward(VOLTS), twin.read()
+    other.forward(VOLTS)
     other.restore(twin.state())
     np.testing.assert_array_equal(twin.forward(VOLTS), other.forward(VOLTS))
     np.testing.assert_array_equal(twin._around.ledger.up, other._around.ledger.up)
