@@ -25,12 +25,14 @@ def chip_of(cells: Population, seed: int = 11) -> TwinCrossbar:
 
 def with_dead(cells: Population) -> Population:
     """One cell stuck in the middle, one shorted between close bounds, one open."""
-    changed = {n: getattr(cells, n).copy() for n in ("slope_up", "slope_down", "g_min", "g_max")}
+    changed = {
+        n: getattr(cells.response, n).copy() for n in ("slope_up", "slope_down", "g_min", "g_max")
+    }
     conductance = cells.conductance.copy()
     changed["slope_up"][0, 0] = changed["slope_down"][0, 0] = 1e-7
     for at, (low, high) in {(1, 2): (80e-6, 80.0001e-6), (3, 1): (1e-12, 2e-12)}.items():
         changed["g_min"][at], changed["g_max"][at], conductance[at] = low, high, low
-    return replace(cells, **changed, conductance=conductance)
+    return replace(cells, response=replace(cells.response, **changed), conductance=conductance)
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from ohmloop.calibration.fit import gradients
 from ohmloop.calibration.kalman import PARAMETERS
 from ohmloop.calibration.raw import FITTED, flat, steps_of
 from ohmloop.drivers import BadInputError
-from ohmloop.sim_backend.soft_bounds import SoftBounds
+from ohmloop.sim_backend.responses import SoftBounds
 
 
 def truth_of(cells, name):
-    return getattr(cells if name in PARAMETERS else cells.response, name)
+    return getattr(cells if name in ("dg_std", "read_std") else cells.response, name)
 
 
 @pytest.fixture(scope="module")

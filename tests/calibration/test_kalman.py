@@ -7,7 +7,7 @@ import pytest
 
 from ohmloop.calibration.kalman import Cells, log_likelihood, prediction_errors, pulsed
 from ohmloop.drivers import CellPulses
-from ohmloop.sim_backend.soft_bounds import SoftBounds, step
+from ohmloop.sim_backend.responses import SoftBounds
 
 CELL = Cells(*(np.array([v]) for v in (5e-6, 60e-6, 0.03, 0.02, 0.4, 0.01)))
 
@@ -17,9 +17,9 @@ def test_after_is_stepping(up, down):
     response = SoftBounds(5e-6, 60e-6, 0.03, 0.02)
     g = 20e-6
     for _ in range(up):
-        g = step(g, response.slope_up, response.g_max, 1.0)
+        g += response.slope_up * (response.g_max - g)
     for _ in range(down):
-        g = step(g, response.slope_down, response.g_min, 1.0)
+        g -= response.slope_down * (g - response.g_min)
     assert response.after(20e-6, up, down) == pytest.approx(g, rel=1e-12)
 
 
@@ -29,7 +29,7 @@ def test_moments_are_those_of_many_cells(count):
     g = rng.normal(25e-6, 1e-6, many)
     bound, slope = (60e-6, 0.03) if count > 0 else (5e-6, 0.02)
     for _ in range(abs(count)):
-        g = step(g, slope, bound, 1 + 0.4 * rng.standard_normal(many))
+        g += (bound - g) * slope * (1 + 0.4 * rng.standard_normal(many))
     mean, variance = pulsed(CELL, np.array([25e-6]), np.array([1e-12]), np.array([count]))
     assert mean[0] == pytest.approx(g.mean(), abs=5 * g.std() / many**0.5)
     assert variance[0] == pytest.approx(g.var(), rel=5 * (2 / many) ** 0.5)
@@ -44,7 +44,8 @@ def test_errors_of_the_truth_are_white(make_chip, make_cells):
         readings.append(chip.read().ravel())
     pulses = np.repeat(counts[:, None], 400, axis=1)
     truth = chip.cells.population
-    cells = Cells(*(getattr(truth, n).ravel() for n in Cells._fields))
+    noise = (truth.dg_std.ravel(), truth.read_std.ravel())
+    cells = Cells(*truth.flat_parameters(), *noise)
     errors, variances = prediction_errors(cells, np.array(readings), pulses)
     z = errors / np.sqrt(variances)
     assert (z**2).mean() == pytest.approx(1, abs=5 * (2 / z.size) ** 0.5)

@@ -29,22 +29,26 @@ def test_true_twin_has_ratio_one(raw, cells):
     assert ratio == pytest.approx(1, abs=0.03)
 
 
+def _with(twin, **parameters):
+    return replace(twin, response=replace(twin.response, **parameters))
+
+
 @pytest.mark.parametrize(
     ("key", "factor"), [("slope_up", 1.3), ("slope_down", 0.7), ("g_max", 1.15)]
 )
 def test_wrong_twin_shows(raw, twin, key, factor):
-    wrong = replace(twin, **{key: getattr(twin, key) * factor})
+    wrong = _with(twin, **{key: getattr(twin.response, key) * factor})
     assert predict(raw, wrong, everywhere(twin)).rmse_over_noise > 1.5
 
 
 def test_twin_of_other_cells_shows(raw, twin):
     names = ("g_min", "g_max", "slope_up", "slope_down")
-    wrong = replace(twin, **{n: np.roll(getattr(twin, n), 1, axis=0) for n in names})
+    wrong = _with(twin, **{n: np.roll(getattr(twin.response, n), 1, axis=0) for n in names})
     assert predict(raw, wrong, everywhere(twin)).rmse_over_noise > 1.5
 
 
 def test_repeatability_hardly_knows_the_twin(raw, twin, cells):
-    wrong = replace(twin, slope_up=twin.slope_up * 1.3)
+    wrong = _with(twin, slope_up=twin.response.slope_up * 1.3)
     true, off = (predict(raw, p, everywhere(p)).repeatability for p in (cells, wrong))
     assert off == pytest.approx(true, rel=0.03)
 

@@ -46,14 +46,21 @@ def test_frexp(arrays):
     _same(arrays, exponent, expected_exponent.astype(np.int64))
 
 
-def test_floor_int(arrays):
-    result = arrays.floor_int(arrays.asarray(VALUES[:-1]))
-    _same(arrays, result, np.array([-3, -1, 0, 0, 0, 0, 0, 1, 7]))
+@pytest.mark.parametrize("name", ["float32", "float64", "int32", "int64"])
+def test_conversions(arrays, name):
+    values = np.array([-1, 0, 2**24 + 1, 2**31 - 1])
+    _same(arrays, getattr(arrays, name)(arrays.asarray(values)), values.astype(name))
 
 
-def test_float64(arrays):
-    values = np.array([-1, 0, 2**52 - 1, 2**62])
-    _same(arrays, arrays.float64(arrays.asarray(values)), values.astype(np.float64))
+def test_square_roots_are_the_nearest(arrays):
+    values = np.random.default_rng(0).uniform(0, 50, 100_000).astype(np.float32)
+    nearest = np.sqrt(values.astype(np.float64)).astype(np.float32)
+    _same(arrays, arrays.sqrt(arrays.asarray(values)), nearest)
+
+
+def test_popcount(arrays):
+    values = np.array([0, 1, -1, 2**62, 0x0F0F, -(2**63), 0x5555555555555555])
+    _same(arrays, arrays.popcount(arrays.asarray(values)), np.array([0, 1, 64, 1, 8, 1, 32]))
 
 
 def test_between(arrays):

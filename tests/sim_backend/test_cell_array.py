@@ -45,7 +45,7 @@ def _assert_same_bits(a: CellArray, b: CellArray) -> None:
     for name, values in a.state().items():
         other = b.state()[name]
         assert values.dtype == other.dtype
-        np.testing.assert_array_equal(values.view(np.int64), other.view(np.int64), err_msg=name)
+        np.testing.assert_array_equal(values.view(np.int32), other.view(np.int32), err_msg=name)
 
 
 PROGRAMS = [_counts(1), _trains(2), _counts(3, most=150), _trains(4, batch=40)]
@@ -168,7 +168,7 @@ def test_without_noise_a_program_follows_the_response_function():
     start, response = array.conductance, array.population.response
     array.apply(CellPulses(np.full(SHAPE, 7)).runs)
     array.apply(CellPulses(np.full(SHAPE, -4)).runs)
-    np.testing.assert_allclose(array.conductance, response.after(start, 7, 4), rtol=1e-12)
+    np.testing.assert_allclose(array.conductance, response.after(start, 7, 4), rtol=2e-6)
 
 
 def test_mean_over_many_cells_follows_the_closed_form():

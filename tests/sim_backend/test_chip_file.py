@@ -12,13 +12,13 @@ from ohmloop.drivers import (
     PulseShape,
     ReadCondition,
 )
-from ohmloop.sim_backend import PopulationSpec, load_chip, sample, save_chip
+from ohmloop.sim_backend import PopulationSpec, SoftBounds, load_chip, sample, save_chip
 from ohmloop.sim_backend.chip_file import (
-    UNITS,
     bench_of,
     characteristics_of,
     chip_dataset,
     load_characteristics,
+    maps_of,
     population_of,
 )
 
@@ -45,20 +45,23 @@ def path(tmp_path):
 def test_file_gives_back_the_same_cells_and_bench(data, path):
     save_chip(data, path)
     again = load_chip(path)
-    for name in CELLS.__slots__:
-        np.testing.assert_array_equal(getattr(population_of(again), name), getattr(CELLS, name))
+    maps = population_of(again).maps()
+    assert set(maps) == set(CELLS.maps())
+    for name, values in CELLS.maps().items():
+        np.testing.assert_array_equal(maps[name], values)
     assert bench_of(again) == BENCH
     known = characteristics_of(again)
     np.testing.assert_array_equal(known.usable, USABLE)
     assert known.usable.dtype == bool
-    np.testing.assert_array_equal(known.symmetric_point, CELLS.response.symmetric_point)
-    np.testing.assert_array_equal(load_characteristics(path).dg_min, CELLS.response.dg_min)
+    truth = CELLS.characteristics(USABLE)
+    np.testing.assert_array_equal(known.symmetric_point, truth.symmetric_point)
+    np.testing.assert_array_equal(load_characteristics(path).dg_min, truth.dg_min)
 
 
 def test_every_map_says_its_unit_and_meaning(data, path):
     save_chip(data, path)
     with xr.open_dataset(path, engine="h5netcdf") as file:
-        for name, unit in UNITS.items():
+        for name, (unit, _) in maps_of(SoftBounds).items():
             assert file[name].attrs["units"] == unit
             assert file[name].attrs["long_name"]
 

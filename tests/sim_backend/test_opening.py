@@ -72,7 +72,7 @@ def test_simulation_takes_seed_and_specification_from_its_name():
     np.testing.assert_array_equal(_after(a), _after(a))
     assert (_after(a) != _after(b)).all()
     with open_crossbar("sim:soft-bounds?shape=3x4&g_max=90 uS&g_max_dtod=0&dg_std=0") as twin:
-        np.testing.assert_array_equal(twin.cells.population.g_max, 9e-5)
+        np.testing.assert_array_equal(twin.cells.population.g_max, np.float32(9e-5))
 
 
 def test_seed_option_changes_the_noise_but_not_the_cells():

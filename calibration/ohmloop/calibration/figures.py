@@ -93,7 +93,7 @@ def responses(readings: Array, pulses: NDArray[np.int32], cells: Cells, names: l
 
 def mean_path(cells: Cells, start: Array, pulses: NDArray[np.int32]) -> Array:
     """The twin's mean from ``start`` ``(cells,)``: ``(steps, cells)``, S."""
-    from ohmloop.sim_backend.soft_bounds import SoftBounds
+    from ohmloop.sim_backend.responses import SoftBounds
 
     response = SoftBounds(*cells[:4])
     path = [start]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.sim_backend.soft_bounds import SoftBounds
+from ohmloop.sim_backend.responses import SoftBounds
 
 from .health import Health, judge, screen
 from .kalman import PARAMETERS, Array, Cells, prediction_errors

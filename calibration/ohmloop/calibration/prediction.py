@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import ChipFileError
 from ohmloop.sim_backend import Population
-from ohmloop.sim_backend.soft_bounds import SoftBounds
+from ohmloop.sim_backend.responses import ResponseFunction
 
 from .kalman import Array
 from .raw import HELD_OUT, START, flat, steps_of
@@ -116,7 +116,7 @@ def predict(raw: xr.Dataset, population: Population, usable: NDArray[np.bool_]) 
     return Prediction(measured, _means(population.response, measured, counts), usable & finite)
 
 
-def _means(response: SoftBounds, measured: Array, counts: NDArray[np.int32]) -> Array:
+def _means(response: ResponseFunction, measured: Array, counts: NDArray[np.int32]) -> Array:
     predicted = measured.copy()
     for k in range(1, measured.shape[1]):
         up, down = np.maximum(counts[:, k], 0), np.maximum(-counts[:, k], 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, ChipFileError
-from ohmloop.sim_backend import Population, save_chip
-from ohmloop.sim_backend.chip_file import UNITS, chip_dataset
+from ohmloop.sim_backend import Population, SoftBounds, save_chip
+from ohmloop.sim_backend.chip_file import chip_dataset, maps_of
 
 from .fit import CellFit
 from .health import Health
@@ -83,7 +84,9 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
     maps["g_min"] = np.where(still, np.maximum(last - width, 0.0), maps["g_min"])
     maps["g_max"] = np.where(still, last + width, maps["g_max"])
     maps["conductance"] = last
-    return Population(**{name: values.reshape(shape) for name, values in maps.items()})
+    maps = {name: values.reshape(shape) for name, values in maps.items()}
+    response = SoftBounds(*(maps.pop(f.name) for f in fields(SoftBounds)))
+    return Population(response, **maps)
 
 
 def last_reading(raw: xr.Dataset) -> Array:
@@ -151,7 +154,7 @@ def _add_maps(
 ) -> None:
     usable = fitted.usable
     for name, error in fitted.stderr().items():
-        attrs = {"units": UNITS[name], "long_name": f"standard error of {name}"}
+        attrs = {"units": maps_of(SoftBounds)[name][0], "long_name": f"standard error of {name}"}
         values = np.where(usable, error, np.nan).reshape(shape)
         data[f"{name}_stderr"] = (_DIMS, values, attrs)
     measured = {

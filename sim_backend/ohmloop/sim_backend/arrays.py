@@ -27,11 +27,23 @@ class Arrays(Protocol):
     def frexp(self, values: Any) -> tuple[Any, Any]:
         """Mantissa in [0.5, 1) and int64 exponent."""
 
-    def floor_int(self, values: Any) -> Any:
-        """Round down, as int64."""
+    def float32(self, values: Any) -> Any:
+        """To single precision, rounded to the nearest."""
 
     def float64(self, values: Any) -> Any:
-        """Integers as float64."""
+        """To double precision."""
+
+    def int32(self, values: Any) -> Any:
+        """To 32-bit integers."""
+
+    def int64(self, values: Any) -> Any:
+        """To 64-bit integers."""
+
+    def sqrt(self, values: Any) -> Any:
+        """Square root, rounded correctly."""
+
+    def popcount(self, values: Any) -> Any:
+        """Bits set in each int64."""
 
     def between(self, values: Any, low: Any, high: Any) -> Any:
         """Clip by element."""
@@ -57,13 +69,29 @@ class NumpyArrays:
         mantissa, exponent = np.frexp(values)
         return mantissa, exponent.astype(np.int64)
 
-    def floor_int(self, values: Any) -> Any:
-        """Round down."""
-        return np.floor(values).astype(np.int64)
+    def float32(self, values: Any) -> Any:
+        """To float32."""
+        return np.asarray(values).astype(np.float32)
 
     def float64(self, values: Any) -> Any:
         """To float64."""
-        return values.astype(np.float64)
+        return np.asarray(values).astype(np.float64)
+
+    def int32(self, values: Any) -> Any:
+        """To int32."""
+        return np.asarray(values).astype(np.int32)
+
+    def int64(self, values: Any) -> Any:
+        """To int64."""
+        return np.asarray(values).astype(np.int64)
+
+    def sqrt(self, values: Any) -> Any:
+        """Square root."""
+        return np.sqrt(values)
+
+    def popcount(self, values: Any) -> Any:
+        """Bits set."""
+        return np.bitwise_count(values.view(np.uint64)).astype(np.int64)
 
     def between(self, values: Any, low: Any, high: Any) -> Any:
         """Clip."""
@@ -96,13 +124,32 @@ class TorchArrays:
         mantissa, exponent = self._torch.frexp(values)
         return mantissa, exponent.to(self._torch.int64)
 
-    def floor_int(self, values: Any) -> Any:
-        """Round down."""
-        return self._torch.floor(values).to(self._torch.int64)
+    def float32(self, values: Any) -> Any:
+        """To float32."""
+        return values.to(self._torch.float32)
 
     def float64(self, values: Any) -> Any:
         """To float64."""
         return values.to(self._torch.float64)
+
+    def int32(self, values: Any) -> Any:
+        """To int32."""
+        return values.to(self._torch.int32)
+
+    def int64(self, values: Any) -> Any:
+        """To int64."""
+        return values.to(self._torch.int64)
+
+    def sqrt(self, values: Any) -> Any:
+        """Square root, by way of double precision: torch's own in single is not the nearest."""
+        return self._torch.sqrt(values.double()).to(values.dtype)
+
+    def popcount(self, values: Any) -> Any:
+        """Bits set: torch has no such operation, so neighbours are added up in a word."""
+        pairs = values - ((values >> 1) & 0x5555555555555555)
+        fours = (pairs & 0x3333333333333333) + ((pairs >> 2) & 0x3333333333333333)
+        octets = (fours + (fours >> 4)) & 0x0F0F0F0F0F0F0F0F
+        return ((octets * 0x0101010101010101) >> 56) & 0x7F
 
     def between(self, values: Any, low: Any, high: Any) -> Any:
         """Clip."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ohmloop.drivers import (
+    BadInputError,
     Capabilities,
     Characteristics,
     ChipFileError,
@@ -23,16 +24,26 @@ from ohmloop.drivers import (
 )
 
 from .population import Population
+from .responses import ResponseFunction, response_class
 
 if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT, VERSION = "ohmloop-chip", 1
-UNITS = {
-    "g_min": "S", "g_max": "S", "slope_up": "1", "slope_down": "1", "dg_std": "1",
-    "read_std": "1", "conductance": "S", "symmetric_point": "S", "dg_min": "S", "usable": "1",
-}  # fmt: skip
-"""Maps that every chip file holds, ``(row, column)``, with their units."""
+COMMON = {
+    "dg_std": ("1", "cycle-to-cycle noise of a step, relative to the step"),
+    "read_std": ("1", "read noise, relative to the conductance"),
+    "conductance": ("S", "conductance at the end of the calibration"),
+    "symmetric_point": ("S", "conductance at which an up and a down pulse cancel"),
+    "dg_min": ("S", "granularity: mean step of one pulse at the symmetric point"),
+    "usable": ("1", "1 where the cell could be fitted"),
+}
+"""Maps that every chip file holds, ``(row, column)``, with unit and meaning."""
+EXTRA = {
+    "dg_add": ("S", "cycle-to-cycle noise of a step that does not depend on its size"),
+    "endurance": ("1", "pulses after which a cell does not move any more; 0 = it never tires"),
+}
+"""Maps that it holds where a cell has any of it."""
 
 _BENCH = (
     "pulse_up_amplitude_V",
@@ -49,18 +60,11 @@ _BENCH = (
 )
 """Attributes that every chip file holds: what ``bench_of`` reads."""
 
-_MEANING = {
-    "g_min": "lower soft bound",
-    "g_max": "upper soft bound",
-    "slope_up": "share of the distance to g_max that one up pulse goes",
-    "slope_down": "share of the distance to g_min that one down pulse goes",
-    "dg_std": "cycle-to-cycle noise of a step, relative to the step",
-    "read_std": "read noise, relative to the conductance",
-    "conductance": "conductance at the end of the calibration",
-    "symmetric_point": "conductance at which an up and a down pulse cancel",
-    "dg_min": "granularity: mean step of one pulse at the symmetric point",
-    "usable": "1 where the cell could be fitted",
-}
+
+def maps_of(response: type[ResponseFunction]) -> dict[str, tuple[str, str]]:
+    """Maps that a file of this response function must hold: name -> unit and meaning."""
+    own = {name: (unit, response.meanings[name]) for name, unit in response.units.items()}
+    return own | COMMON
 
 
 def chip_dataset(
@@ -76,15 +80,19 @@ def chip_dataset(
 
     known = population.characteristics(usable)
     data = xr.Dataset(attrs={"format": FORMAT, "format_version": VERSION})
-    for name, unit in UNITS.items():
-        source = known if name in {"symmetric_point", "dg_min", "usable"} else population
+    response = population.response
+    for name, (unit, meaning) in (maps_of(type(response)) | EXTRA).items():
+        source = next(s for s in (response, population, known) if hasattr(s, name))
+        source = known if name in {"symmetric_point", "dg_min", "usable"} else source
         values = np.asarray(getattr(source, name))
-        values = values.astype(np.int8) if name == "usable" else values
-        attrs = {"units": unit, "long_name": _MEANING[name]}
-        data[name] = xr.DataArray(values, dims=("row", "column"), attrs=attrs)
+        if name in EXTRA and not values.any():
+            continue
+        values = values.astype(np.int8) if name == "usable" else values.astype(np.float64)
+        dims = ("row", "column") if values.ndim == 2 else ("row", "column", "node")
+        data[name] = xr.DataArray(values, dims=dims, attrs={"units": unit, "long_name": meaning})
     c = conditions
     data.attrs |= {
-        "response_function": "soft-bounds",
+        "response_function": response.name,
         "pulse_up_amplitude_V": c.up.amplitude,
         "pulse_up_width_s": c.up.width,
         "pulse_down_amplitude_V": c.down.amplitude,
@@ -128,17 +136,34 @@ def load_chip(path: Path) -> xr.Dataset:
         raise ChipFileError(
             f"{path}: format {data.attrs.get('format_version')}; this ohmloop reads {VERSION}"
         )
-    missing = [name for name in UNITS if name not in data or data[name].dims != ("row", "column")]
+    needed = maps_of(_response_of(data, path))
+    missing = [n for n in needed if n not in data or data[n].dims[:2] != ("row", "column")]
     missing += [name for name in _BENCH if name not in data.attrs]
     if missing:
         raise ChipFileError(f"{path}: lacks {', '.join(missing)}; calibrate again")
     return data
 
 
+def _response_of(data: xr.Dataset, where: Path | str) -> type[ResponseFunction]:
+    try:
+        return response_class(str(data.attrs.get("response_function", "soft-bounds")))
+    except BadInputError as error:
+        raise ChipFileError(f"{where}: {error}") from error
+
+
 def population_of(data: xr.Dataset) -> Population:
-    """The cells of a chip file."""
-    names = ("g_min", "g_max", "slope_up", "slope_down", "dg_std", "read_std", "conductance")
-    return Population(**{name: data[name].to_numpy() for name in names})
+    """The cells of a chip file.
+
+    Raises:
+        ChipFileError: it is of a response function that nobody here offers.
+        BadInputError: a parameter that cannot be, by name.
+    """
+    kind = _response_of(data, "chip file")
+    names = ["dg_std", "read_std", "conductance", *(n for n in EXTRA if n in data)]
+    return Population(
+        kind(**{name: data[name].to_numpy() for name in kind.units}),
+        **{name: data[name].to_numpy() for name in names},
+    )
 
 
 def characteristics_of(data: xr.Dataset) -> Characteristics:

@@ -13,7 +13,7 @@ from ohmloop.drivers import BadInputError, ConfigError
 from ohmloop.drivers.validation import validate
 
 from .chip_file import bench_of, characteristics_of, load_characteristics, load_chip, population_of
-from .population import PopulationSpec, sample
+from .population_spec import PopulationSpec, sample
 from .twin import TwinCrossbar
 
 

@@ -14,7 +14,7 @@ from ohmloop.drivers import PulseConditions
 
 _REMEMBERED = 1000  # pulses of a bench are few; those at the current limit are many
 _THRESHOLD = 0.6  # of the modelled amplitude
-_STRONGEST = 10.0  # of the modelled amplitude; beyond it any cell is at its bound
+_STRONGEST = 5.0  # of the modelled amplitude; beyond it any cell is at its bound
 _STEEPNESS = 10.0  # modelled amplitude over the drift law's characteristic voltage
 
 

@@ -148,7 +148,7 @@ class TwinCrossbar(Crossbar):
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
-        applied = self.cells.apply(program.runs, up, down)
+        applied = self.cells.play(program, up, down)
         if self._around:
             self._around.changed()
         return applied, 0

@@ -16,7 +16,7 @@ from ohmloop.drivers.units import Ohms
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 
 from .latency import LINKS
 from .meter import Meter, MeterConfig

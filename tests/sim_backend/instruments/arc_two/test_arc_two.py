@@ -52,7 +52,7 @@ from ohmloop.sim_backend.instruments.arc_two.board_memory import BoardMemory
 from ohmloop.sim_backend.instruments.arc_two.chip_lines import ChipLines
 from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.witness import Witness
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 UP = PulseConditions(PulseShape(1.25, 1e-6), PulseShape(-1.25, 1e-6), 1e-6)

@@ -12,7 +12,7 @@ from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.flex.b1500a import EmulatedB1500A
 from ohmloop.sim_backend.instruments.witness import Witness
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 PULSES = PulseConditions(PulseShape(1.5, 1e-4), PulseShape(-1.5, 1e-4), 1e-4)

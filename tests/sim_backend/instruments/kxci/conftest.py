@@ -9,7 +9,7 @@ from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.instruments.kxci.channel_chip import ChannelChip
 from ohmloop.sim_backend.instruments.kxci.keithley4200a import EmulatedKeithley4200A
 from ohmloop.sim_backend.instruments.witness import Witness
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 NOMINAL = PulseConditions(PulseShape(1.5, 1e-6), PulseShape(-1.5, 1e-6), rest=1e-6)

@@ -15,7 +15,7 @@ from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.scpi.keysight_33600a import EmulatedKeysight33600A
 from ohmloop.sim_backend.instruments.scpi.scpi_text import scpi_lines
 from ohmloop.sim_backend.instruments.witness import Witness
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 PULSE = PulseConditions(PulseShape(1.5, 1e-6), PulseShape(-1.5, 1e-6), 1e-6)

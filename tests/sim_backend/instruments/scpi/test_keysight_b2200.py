@@ -8,7 +8,7 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.scpi.keysight_b2200 import EmulatedKeysightB2200
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 PULSE = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), 1e-3)

@@ -13,7 +13,7 @@ from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.scpi.keysight_b2900 import EmulatedKeysightB2900
-from ohmloop.sim_backend.population import PopulationSpec, sample
+from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 PULSE = PulseConditions(PulseShape(1.5, 1e-4), PulseShape(-1.5, 1e-4), 1e-4)

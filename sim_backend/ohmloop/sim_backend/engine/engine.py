@@ -1,0 +1,34 @@
+"""What an engine does."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ohmloop.drivers import PulseProgram, PulseRuns
+
+from .state import CellState
+
+Strengths = tuple[float, float]
+"""Of an up and of a down pulse; 1 at the modelled conditions, 0 leaves cells and noise alone."""
+
+
+class Engine(Protocol):
+    """Moves and reads the cells of a ``CellState``; all engines to the same bits."""
+
+    def program(self, state: CellState, program: PulseProgram, strengths: Strengths) -> int:
+        """Apply a program; returns the pulses that had any strength."""
+
+    def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
+        """Apply a lowered program; returns the pulses that had any strength."""
+
+    def train(
+        self, state: CellState, cell: int, up: bool, strength: float, count: int, most: float
+    ) -> list[float]:
+        """Equal pulses on one cell, up to the first at a conductance above ``most``, S.
+
+        Returns:
+            Its conductance before each pulse that was given, S.
+        """
+
+    def read(self, state: CellState, cells: Any) -> Any:
+        """Readings of ``cells``, S, float64; each reading of a cell draws anew."""

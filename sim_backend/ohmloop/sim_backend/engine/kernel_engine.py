@@ -1,0 +1,108 @@
+"""The fast engine: compiled kernels, on as many cores as wanted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
+
+from . import kernels
+from .engine import Strengths
+from .entries import FRESH, KEPT, Entries
+from .laws import built_in, parameters_of
+from .state import CellState
+
+_SHARED = 1 << 16
+"""Cells times samples below which a second thread costs more than it saves."""
+
+
+class KernelEngine:
+    """Compiled pulses on numpy arrays.
+
+    Args:
+        threads: most threads; by default the machine's cores.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or os.cpu_count() or 1
+
+    def program(self, state: CellState, program: PulseProgram, strengths: Strengths) -> int:
+        """Apply a program; returns the pulses that had any strength."""
+        cells, play = _cells(state, strengths), _entries(state)
+        if isinstance(program, CoincidencePulses):
+            rows = program.row_trains, program.row_signs
+            columns = program.column_trains, program.column_signs
+            work = program.batch * state.g.size
+            return self._share(
+                lambda a, b: play.coincidences(cells, rows, columns, a, b), program.shape[0], work
+            )
+        if isinstance(program, CellPulses):
+            signed = program.pulse_counts.ravel()
+            return self._share(
+                lambda a, b: play.counts(cells, signed, a, b), signed.size, signed.size
+            )
+        return self.runs(state, program.runs, strengths)
+
+    def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
+        """Apply a lowered program."""
+        return int(_entries(state).runs(_cells(state, strengths), runs.cells, runs.counts))
+
+    def train(
+        self, state: CellState, cell: int, up: bool, strength: float, count: int, most: float
+    ) -> list[float]:
+        """Equal pulses on one cell, up to the first at a conductance above ``most``, S.
+
+        Returns:
+            Its conductance before each pulse that was given, S.
+        """
+        before = np.empty(count, np.float32)
+        way = np.float32(1 if up else -1)
+        cells = _cells(state, (strength, strength))
+        given = _entries(state).train(cells, cell, way, before, most)
+        found: list[float] = before[:given].tolist()
+        return found
+
+    def read(self, state: CellState, cells: Any) -> Any:
+        """Readings, S, float64; each reading of a cell draws anew."""
+        out = np.empty(cells.size, np.float64)
+        root = np.uint64(state.read_noise.root)
+        KEPT.readings(state.g, state.reads, state.read_std, root, cells, out)
+        return out
+
+    def _share(self, play: Callable[[int, int], int], lines: int, work: int) -> int:
+        """Lines on several threads; cells are independent, so the outcome is the same."""
+        threads = min(self.threads, lines) if work >= _SHARED else 1
+        if threads == 1:
+            return int(play(0, lines))
+        edges = [lines * k // threads for k in range(threads + 1)]
+        return sum(map(int, _pool(threads).map(play, edges[:-1], edges[1:])))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "ohmloop-cells")
+
+
+def _entries(state: CellState) -> Entries:
+    return KEPT if built_in(state.response) else FRESH
+
+
+def _cells(state: CellState, strengths: Strengths) -> kernels.Cells:
+    up, down = strengths
+    return kernels.Cells(
+        state.g,
+        parameters_of(state.response)(*state.parameters),
+        state.pulses,
+        state.endurance,
+        state.dg_std,
+        state.dg_add,
+        np.uint64(state.pulse_noise.root),
+        np.float32(up),
+        np.float32(down),
+    )

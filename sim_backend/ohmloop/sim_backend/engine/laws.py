@@ -1,0 +1,83 @@
+"""Response functions made ready for kernels.
+
+Parameters travel as a named tuple of maps whose type belongs to one response function, so numba
+compiles every kernel once for each of them, and keeps it for the next process.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba.extending import overload
+
+from ohmloop.sim_backend.responses import RESPONSES, ResponseFunction, response_class
+
+from .kernel_noise import compiled
+
+_FAMILIES: dict[type[Any], type[ResponseFunction]] = {}
+
+
+@cache
+def parameters_of(response: type[ResponseFunction]) -> type[Any]:
+    """The named tuple type of a response function's parameters."""
+    names = [f.name for f in fields(response)]
+    made = namedtuple(_type_name(response), names)  # type: ignore[misc]
+    made.__module__ = __name__
+    _FAMILIES[made] = response
+    return made
+
+
+def built_in(response: type[ResponseFunction]) -> bool:
+    """Whether its law is part of this package, so that compiled code may be kept."""
+    return response.name in RESPONSES and response is response_class(response.name)
+
+
+def __getattr__(name: str) -> Any:
+    """Parameter types by name, which numba asks for where it kept code of another process."""
+    for word in RESPONSES:
+        if _type_name(response_class(word)) == name:
+            return parameters_of(response_class(word))
+    raise AttributeError(name)
+
+
+def _type_name(response: type[ResponseFunction]) -> str:
+    return f"{response.__name__}Parameters"
+
+
+def q_up(p: Any, i: Any, g: Any) -> Any:
+    """Mean step up of cell i at conductance ``g``; for compiled code only."""
+    raise NotImplementedError
+
+
+def q_down(p: Any, i: Any, g: Any) -> Any:
+    """Mean step down; for compiled code only."""
+    raise NotImplementedError
+
+
+@overload(q_up)  # type: ignore[untyped-decorator]
+def _compiled_q_up(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
+    return _compiled(p.instance_class)[0]
+
+
+@overload(q_down)  # type: ignore[untyped-decorator]
+def _compiled_q_down(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
+    return _compiled(p.instance_class)[1]
+
+
+@cache
+def _compiled(parameters: type[Any]) -> tuple[Callable[..., Any], ...]:
+    """``q(p, i, g)`` both ways; numba spreads no tuple over arguments, so it is spelled out."""
+    response = _FAMILIES[parameters]
+    given = ", ".join(f"p[{k}][i]" for k in range(len(fields(response))))
+    found = []
+    for q in response.law(np):
+        scope = {"q": compiled(q)}
+        # Numba wants the annotations of the functions above, as they are written.
+        exec(f"def at(p: Any, i: Any, g: Any):\n    return q(g, {given})\n", scope)
+        found.append(scope["at"])
+    return tuple(found)
