@@ -24,11 +24,14 @@ from ohmloop.drivers.crossbar import Lines
 
 from .arrays import Arrays, NumpyArrays
 from .cell_array import CellArray
+from .periphery import Periphery
 from .population import Population
 from .pulse_strength import PulseStrength
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .periphery.surroundings import Surroundings
 
 NOMINAL = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=1e-3)
 """Pulses of a twin that no bench has given any."""
@@ -48,7 +51,12 @@ class TwinCrossbar(Crossbar):
         capabilities: as on the bench it stands for; by default it drives all lines at once.
         characteristics: what is known of the cells; by default the truth.
         arrays: numpy, or torch on a device.
+        periphery: converters, noise and wires that products go through, where the twin drives all
+            lines at once, and what reads do to cells; nothing by default.
         name: for messages.
+
+    Raises:
+        LimitError: the periphery scales inputs up to more than ``limits.read_voltage``.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class TwinCrossbar(Crossbar):
         capabilities: Capabilities | None = None,
         characteristics: Characteristics | None = None,
         arrays: Arrays | None = None,
+        periphery: Periphery | None = None,
         name: str = "twin",
     ) -> None:
         can = capabilities or Capabilities(parallel_forward=True, coincidence_update=True)
@@ -76,6 +85,7 @@ class TwinCrossbar(Crossbar):
         )
         self.cells = CellArray(population, seed, arrays)
         self._strength = PulseStrength(conditions)
+        self._around = self._surround(periphery, seed) if periphery else None
 
     @property
     def device(self) -> str:
@@ -87,6 +97,16 @@ class TwinCrossbar(Crossbar):
         """The true conductances, without read noise, S; no chip can tell these."""
         return self.cells.conductance
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that changes, by name; ``restore`` takes it back."""
+        return self.cells.state() | (self._around.state() if self._around else {})
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a ``state``."""
+        self.cells.restore(state)
+        if self._around:
+            self._around.restore(state)
+
     def read_tensor(self, rows: Lines = ALL, columns: Lines = ALL) -> Tensor:
         """``read`` as a float64 tensor where the twin lives."""
         return self._tensor(self.read(rows, columns))
@@ -96,6 +116,8 @@ class TwinCrossbar(Crossbar):
         if isinstance(self.cells.arrays, NumpyArrays):
             return self._tensor(self.forward(column_voltages.detach().numpy()))
         self._check_tensor(column_voltages, self.shape[1], "column_voltages")
+        if self._around and self.capabilities.parallel_forward:
+            return self._around.product("forward", column_voltages)
         currents: Tensor = column_voltages.double() @ self._tensor_map().T
         return currents
 
@@ -104,6 +126,8 @@ class TwinCrossbar(Crossbar):
         if isinstance(self.cells.arrays, NumpyArrays):
             return self._tensor(self.backward(row_voltages.detach().numpy()))
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
+        if self._around and self.capabilities.parallel_forward:
+            return self._around.product("backward", row_voltages)
         currents: Tensor = row_voltages.double() @ self._tensor_map()
         return currents
 
@@ -118,20 +142,42 @@ class TwinCrossbar(Crossbar):
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
         noisy = self.cells.arrays.numpy(self.cells.read(cells))
         measured: NDArray[np.float64] = noisy * voltage
+        if self._around:
+            self._around.note_read(voltage, rows, columns)
         return measured.reshape(rows.size, columns.size)
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
-        return self.cells.play(program, up, down), 0
+        applied = self.cells.play(program, up, down)
+        if self._around:
+            self._around.changed()
+        return applied, 0
 
     def _make_safe(self) -> None:
         """Nothing is ever on."""
 
     def _forward(self, column_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._around:
+            return self._on_host("forward", column_voltages)
         return column_voltages @ self._all_noisy().T
 
     def _backward(self, row_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._around:
+            return self._on_host("backward", row_voltages)
         return row_voltages @ self._all_noisy()
+
+    def _surround(self, periphery: Periphery, seed: int) -> Surroundings:
+        from .periphery.surroundings import Surroundings
+
+        for path in (periphery.to_rows, periphery.backward_path):
+            if path.noise_management.kind != "none" and path.input.range is not None:
+                self.limits.check_read(path.input.range)
+        return Surroundings(periphery, self.cells, self.conditions, seed, self.device)
+
+    def _on_host(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert self._around is not None
+        currents: NDArray[np.float64] = self._around.product(way, self._tensor(volts)).cpu().numpy()
+        return currents
 
     def _all_noisy(self) -> NDArray[np.float64]:
         every = np.arange(self.shape[0] * self.shape[1])
