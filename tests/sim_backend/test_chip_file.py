@@ -124,3 +124,15 @@ def test_missing_maps_and_attributes_are_named(data, path):
 def test_maps_of_other_dimensions_count_as_missing(data, path):
     save_chip(data.assign(g_min=data["g_min"].transpose()), path)
     _refused(path, "lacks g_min")
+
+
+def test_a_file_keeps_which_cells_are_stuck_and_what_wears_out(path):
+    keys = {"stuck_low": [[0, 1]], "sluggish": [[2, 3]], "endurance": 1e5, "endurance_dtod": 0.3}
+    cells = sample(PopulationSpec(**keys, dg_add="10 nS"), (3, 4), np.random.default_rng(1))
+    save_chip(chip_dataset(cells, USABLE, **BENCH), path)
+    again = load_chip(path)
+    assert again["defects"].attrs["flag_meanings"].split()[4] == "sluggish"
+    np.testing.assert_array_equal(population_of(again).defects, cells.defects)
+    for name, values in cells.maps().items():
+        np.testing.assert_array_equal(population_of(again).maps()[name], values)
+    assert "defects" not in chip_dataset(CELLS, USABLE, **BENCH)

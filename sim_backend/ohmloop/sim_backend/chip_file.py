@@ -23,7 +23,7 @@ from ohmloop.drivers import (
     ReadCondition,
 )
 
-from .population import Population
+from .population import DEFECTS, Population
 from .responses import ResponseFunction, response_class
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def chip_dataset(
         values = values.astype(np.int8) if name == "usable" else values.astype(np.float64)
         dims = ("row", "column") if values.ndim == 2 else ("row", "column", "node")
         data[name] = xr.DataArray(values, dims=dims, attrs={"units": unit, "long_name": meaning})
+    if population.defects.any():
+        data["defects"] = (("row", "column"), population.defects, _defect_attributes())
     c = conditions
     data.attrs |= {
         "response_function": response.name,
@@ -106,6 +108,16 @@ def chip_dataset(
         "coincidence_update": int(capabilities.coincidence_update),
     }
     return data
+
+
+def _defect_attributes() -> dict[str, Any]:
+    """A map of flags, as the CF conventions write them."""
+    return {
+        "units": "1",
+        "long_name": "what each cell of an emulated chip was made to suffer from",
+        "flag_values": np.arange(len(DEFECTS), dtype=np.uint8),
+        "flag_meanings": " ".join(DEFECTS),
+    }
 
 
 def save_chip(data: xr.Dataset, path: Path) -> None:
@@ -159,7 +171,8 @@ def population_of(data: xr.Dataset) -> Population:
         BadInputError: a parameter that cannot be, by name.
     """
     kind = _response_of(data, "chip file")
-    names = ["dg_std", "read_std", "conductance", *(n for n in EXTRA if n in data)]
+    names = ["dg_std", "read_std", "conductance"]
+    names += [name for name in (*EXTRA, "defects") if name in data]
     return Population(
         kind(**{name: data[name].to_numpy() for name in kind.units}),
         **{name: data[name].to_numpy() for name in names},

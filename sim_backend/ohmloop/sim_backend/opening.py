@@ -13,7 +13,7 @@ from ohmloop.drivers import BadInputError, ConfigError
 from ohmloop.drivers.validation import validate
 
 from .chip_file import bench_of, characteristics_of, load_characteristics, load_chip, population_of
-from .population_spec import PopulationSpec, sample
+from .population_spec import PopulationSpec, sample, spec_from_text
 from .twin import TwinCrossbar
 
 
@@ -53,7 +53,11 @@ def open_sim(name: str, calibration: str | None = None, seed: int | None = None)
         rng = np.random.default_rng(cells_seed)
     except ValueError:
         raise ConfigError(name, "seed", "must be a whole number from 0 on") from None
-    spec = validate(PopulationSpec, {"model": model, **given}, name, all_text=True)
+    try:
+        keys = spec_from_text(model, given)
+    except BadInputError as error:
+        raise ConfigError(name, "model", str(error)) from None
+    spec = validate(PopulationSpec, keys, name, all_text=True)
     population = sample(spec, shape, rng)
     known = load_characteristics(Path(calibration)) if calibration else None
     return TwinCrossbar(

@@ -14,9 +14,24 @@ from .responses import ResponseFunction
 
 Map = NDArray[np.float32]
 
+SOUND, STUCK_LOW, STUCK_HIGH, STUCK_ANYWHERE, SLUGGISH = range(5)
+DEFECTS = ("sound", "stuck_low", "stuck_high", "stuck_anywhere", "sluggish")
+"""What a cell may suffer from, by its number in ``Population.defects``."""
+_MAPS = ("dg_std", "read_std", "conductance", "dg_add", "endurance")
+
 
 def _nothing() -> Map:
     return np.zeros((), np.float32)
+
+
+def _all_sound() -> NDArray[np.uint8]:
+    return np.zeros((), np.uint8)
+
+
+def _first(values: Map, of: Field[Any]) -> Map:
+    """One value, where a map is one value for all: so that it is looked at once."""
+    cells = values.ndim - of.metadata.get("axes", 0)
+    return values[0, 0] if cells == 2 and values.strides[:2] == (0, 0) else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,8 @@ class Population:
         conductance: where the cells are at first, S.
         dg_add: cycle-to-cycle noise of a step that does not depend on its size, S.
         endurance: pulses after which a cell does not move any more; 0 = it never tires.
+        defects: which cells were made stuck or sluggish, by number in ``DEFECTS``: the truth that
+            tests of a chip's health are held against; what they do is in the other maps.
 
     Raises:
         BadInputError: names the parameter that cannot be.
@@ -43,20 +60,25 @@ class Population:
     conductance: Map
     dg_add: Map = field(default_factory=_nothing)
     endurance: Map = field(default_factory=_nothing)
+    defects: NDArray[np.uint8] = field(default_factory=_all_sound)
 
     def __post_init__(self) -> None:
         kind, shape = type(self.response), self._common_shape()
         maps = {f.name: self._map(f, getattr(self.response, f.name), shape) for f in fields(kind)}
         object.__setattr__(self, "response", kind(**maps).checked())
-        for own in fields(self)[1:]:
-            values = self._map(own, getattr(self, own.name), shape)
-            if not values.min() >= 0 and not (own.name == "conductance" and self._signed):
-                raise BadInputError(f"population: {own.name} must be 0 or more")
+        for own in (f for f in fields(self) if f.name in _MAPS):
+            signed = own.name == "conductance" and self._signed
+            values = self._map(own, getattr(self, own.name), shape, signed)
             object.__setattr__(self, own.name, values)
+        defects = np.asarray(self.defects, np.uint8)
+        if defects.shape not in ((), shape) or defects.max(initial=0) >= len(DEFECTS):
+            raise BadInputError(f"population: defects must be {shape} of 0 to {len(DEFECTS) - 1}")
+        object.__setattr__(self, "defects", np.broadcast_to(defects, shape))
 
     def _common_shape(self) -> tuple[int, ...]:
         """Rows and columns, as the parameters have them."""
-        for one in (*fields(self.response), *fields(self)[1:]):
+        own = (f for f in fields(self) if f.name in _MAPS)
+        for one in (*fields(self.response), *own):
             owner = self.response if one.metadata else self
             shape: tuple[int, ...] = np.shape(getattr(owner, one.name))
             shape = shape[: len(shape) - one.metadata.get("axes", 0)]
@@ -65,17 +87,20 @@ class Population:
         raise BadInputError("population: no parameter is a map (rows, columns)")
 
     @staticmethod
-    def _map(of: Field[Any], values: Any, shape: tuple[int, ...]) -> Map:
+    def _map(of: Field[Any], values: Any, shape: tuple[int, ...], signed: bool = True) -> Map:
         """In single precision, and of one shape; one value for all stays one value."""
-        found = np.asarray(values, np.float32)
-        nodes = found.shape[found.ndim - of.metadata.get("axes", 0) :]
+        one = _first(np.asarray(values, np.float32), of)
+        nodes = one.shape[one.ndim - of.metadata.get("axes", 0) :]
         try:
-            found = np.broadcast_to(found, (*shape, *nodes))
+            found = np.broadcast_to(one, (*shape, *nodes))
         except ValueError:
-            raise BadInputError(f"population: {of.name} is {found.shape}, not {shape}") from None
-        low, high = found.min(initial=0), found.max(initial=0)
-        if not (np.isfinite(low) and np.isfinite(high)):
+            raise BadInputError(f"population: {of.name} is {one.shape}, not {shape}") from None
+        low, high = one.min(initial=0), one.max(initial=0)
+        endless = of.metadata.get("endless", False) and high == np.inf
+        if not (np.isfinite(low) and (np.isfinite(high) or endless)):
             raise BadInputError(f"population: {of.name} must be finite")
+        if low < 0 and not signed:
+            raise BadInputError(f"population: {of.name} must be 0 or more")
         return found if found.strides[:2] == (0, 0) else np.ascontiguousarray(found)
 
     def flat_parameters(self) -> list[Map]:
@@ -109,7 +134,7 @@ class Population:
     def maps(self) -> dict[str, Map]:
         """All that the cells are made of, by name."""
         names = type(self.response).units
-        own = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        own = {name: getattr(self, name) for name in _MAPS}
         return dict(zip(names, self.response.parameters(), strict=True)) | own
 
     def characteristics(self, usable: NDArray[np.bool_] | None = None) -> Characteristics:

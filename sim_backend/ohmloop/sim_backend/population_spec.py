@@ -2,48 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from ohmloop.drivers.units import Siemens
+from ohmloop.drivers import BadInputError
 from ohmloop.drivers.validation import Record
 
+from .defects import CellChoice, apply_defects
+from .draws import draw
 from .population import Map, Population
-from .responses import SoftBounds
+from .population_checks import Problems, checked_keys
+from .population_keys import NOISE, defaults, of_response, quantities
+from .responses import response_class
 
-Spread = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PopulationSpec(Record):
     """How cells are made: means, and relative spreads from cell to cell (``_dtod``).
 
+    Besides the attributes below it has a key for every parameter of its response function, by its
+    own name (``g_min``, ``slope_up``), and for ``dg_std``, ``dg_add``, ``read_std`` and
+    ``endurance``. Each key ``x`` comes with ``x_dtod``, a relative spread of 0 to 1, and with
+    ``x_distribution``:
+
+    * ``normal``: mean x, standard deviation ``x * x_dtod``, cut at three of them, and above a tenth
+      of the mean where x cannot be negative;
+    * ``log-normal``: median x, ``x_dtod`` the standard deviation of its logarithm. So spread, if
+      nothing is said, parameters that cannot be negative, bounds excepted.
+
+    ``slope_dtod`` speaks of ``slope_up`` and ``slope_down`` at once, each drawn by itself, and so
+    for every such pair. Quantities are given as text with their unit, and kept in SI.
+
     Attributes:
         model: the response function.
-        g_min: mean lower bound, S.
-        g_max: mean upper bound, S.
-        g_min_dtod: spread of the lower bound (normal).
-        g_max_dtod: spread of the upper bound (normal).
-        slope_up: median share of the way of an up pulse.
-        slope_down: the same of a down pulse.
-        slope_dtod: spread of both, each by itself (log-normal).
-        dg_std: cycle-to-cycle noise.
-        read_std: read noise.
-        start: where fresh cells are: anywhere between the bounds, or at the lower bound.
+        start: where fresh cells are: anywhere in the middle of the range, or at the lower bound.
+        stuck_low: share of cells that stay at their lower bound, or ``[[row, column], ...]``.
+        stuck_high: the same of cells at their upper bound.
+        stuck_anywhere: the same of cells somewhere in between.
+        sluggish: the same of cells whose steps are ``sluggish_factor`` times as large.
+        sluggish_factor: 0 to 1.
+
+    Raises:
+        ValidationError: names the key: unknown, missing, no such value, or at odds with another.
     """
 
-    model: Literal["soft-bounds"] = "soft-bounds"
-    g_min: Annotated[Siemens, Field(ge=0)] = 5e-6
-    g_max: Annotated[Siemens, Field(gt=0)] = 60e-6
-    g_min_dtod: Spread = 0.1
-    g_max_dtod: Spread = 0.1
-    slope_up: Annotated[float, Field(gt=0, le=0.5)] = 0.02
-    slope_down: Annotated[float, Field(gt=0, le=0.5)] = 0.02
-    slope_dtod: Spread = 0.15
-    dg_std: Annotated[float, Field(ge=0)] = 0.3
-    read_std: Annotated[float, Field(ge=0, le=1)] = 0.005
+    model_config = ConfigDict(extra="allow")
+
+    model: str = "soft-bounds"
     start: Literal["random", "low"] = "random"
+    stuck_low: CellChoice = 0.0
+    stuck_high: CellChoice = 0.0
+    stuck_anywhere: CellChoice = 0.0
+    sluggish: CellChoice = 0.0
+    sluggish_factor: Share = 0.1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _checked(cls, data: Any) -> Any:
+        """Keys of the model's quantities in SI, with what is so where nothing is said."""
+        if not isinstance(data, Mapping):
+            return data
+        model = data.get("model", "soft-bounds")
+        own = {key: data[key] for key in data if key in cls.model_fields}
+        problems = Problems(cls.__name__)
+        try:
+            response_class(model if isinstance(model, str) else str(model))
+        except BadInputError as error:
+            problems.add("model", model, str(error))
+            problems.refuse()
+        others = {key: data[key] for key in data if key not in own}
+        found = checked_keys(model, others, problems, tuple(cls.model_fields))
+        problems.refuse()
+        return own | defaults(model) | found
+
+
+def spec_from_text(model: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """Keys of a name such as ``sim:soft-bounds?g_max=90 uS``, numbers without a unit as numbers."""
+    units = {key: q.unit for q in quantities(model) for key in q.keys[:1]}
+    return {
+        "model": model,
+        **{k: v if units.get(k, "1") != "1" else _number(v) for k, v in given.items()},
+    }
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generator) -> Population:
@@ -55,42 +105,24 @@ def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generato
         rng: the generator; the same state gives the same cells.
 
     Raises:
-        BadInputError: the bounds cross.
+        BadInputError: the bounds of a cell cross, or a named cell is beyond the crossbar.
     """
-    low = _around(spec.g_min, spec.g_min_dtod, shape, rng)
-    high = _around(spec.g_max, spec.g_max_dtod, shape, rng)
-    up, down = (_slopes(s, spec.slope_dtod, shape, rng) for s in (spec.slope_up, spec.slope_down))
-    if spec.start == "random":
-        start = rng.random(shape, np.float32)
-        start *= np.float32(0.6)
-        start += np.float32(0.2)
-        start *= high - low
-        start += low
-    else:
-        start = low
-    return Population(
-        SoftBounds(low, high, up, down),
-        dg_std=np.array(spec.dg_std, np.float32),
-        read_std=np.array(spec.read_std, np.float32),
-        conductance=start,
-    )
+    kind, values = response_class(spec.model), spec.model_extra or {}
+    parameters = [draw(q, values, shape, rng) for q in of_response(kind)]
+    start = _start(spec.start, parameters[0], parameters[1], shape, rng)
+    noise: dict[str, Any] = {q.name: draw(q, values, shape, rng) for q in NOISE}
+    population = Population(kind(*parameters), conductance=start, **noise)
+    return apply_defects(population, spec, rng)
 
 
-def _around(mean: float, spread: float, shape: tuple[int, int], rng: np.random.Generator) -> Map:
-    """Normal, cut at three standard deviations and above a tenth of the mean."""
-    if not spread:
-        return np.full(shape, mean, np.float32)
-    values = rng.standard_normal(shape, np.float32)
-    np.clip(values, max(-3, -0.9 / spread), 3, out=values)
-    values *= np.float32(mean * spread)
-    values += np.float32(mean)
-    return values
-
-
-def _slopes(median: float, spread: float, shape: tuple[int, int], rng: np.random.Generator) -> Map:
-    """Log-normal, up to 1."""
-    values = rng.standard_normal(shape, np.float32)
-    values *= np.float32(spread)
-    np.exp(values, out=values)
-    values *= np.float32(median)
-    return np.minimum(values, np.float32(1), out=values)
+def _start(
+    where: str, low: Map, high: Map, shape: tuple[int, int], rng: np.random.Generator
+) -> Map:
+    if where == "low":
+        return np.broadcast_to(low, shape)
+    start: Map = rng.random(shape, np.float32)
+    start *= np.float32(0.6)
+    start += np.float32(0.2)
+    start *= high - low
+    start += low
+    return start
