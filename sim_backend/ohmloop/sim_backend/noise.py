@@ -20,7 +20,7 @@ from typing import Any
 
 from .arrays import Arrays
 
-PULSE, READ, WRITE = 1, 2, 3
+PULSE, READ, WRITE, TELEGRAPH, FLICKER = 1, 2, 3, 4, 5
 """Purposes: streams of different purposes are independent."""
 
 MASK64 = (1 << 64) - 1
@@ -50,7 +50,7 @@ def stream(seed: int, purpose: int) -> Stream:
 
     Args:
         seed: any integer; its low 64 bits count.
-        purpose: ``PULSE``, ``READ`` or ``WRITE``.
+        purpose: ``PULSE``, ``READ``, ``WRITE``, ``TELEGRAPH`` or ``FLICKER``.
     """
     return Stream(_mix((seed + purpose * GOLDEN) & MASK64))
 
@@ -64,8 +64,7 @@ def normal(source: Stream, cells: Any, draws: Any, arrays: Arrays) -> Any:
         draws: int64, from 0.
         arrays: the array library.
     """
-    key = _mix_array((cells + 1) * _signed(GOLDEN) + _signed(source.root))
-    top = _mix_array(key ^ (draws * _signed(STRIDE))) >> 32
+    top = bits(source, cells, draws) >> 32
     x = arrays.float32(top & 0x7FFFFFFF) + 0.5
     half, exponent = arrays.frexp(x)
     m = half * 2.0 - 1.0
@@ -76,6 +75,12 @@ def normal(source: Stream, cells: Any, draws: Any, arrays: Arrays) -> Any:
     d0, d1, d2 = BOTTOM
     size = (n0 + t * (n1 + t * (n2 + t * n3))) / (d0 + t * (d1 + t * d2))
     return arrays.where(top < 0, -size, size)
+
+
+def bits(source: Stream, cells: Any, draws: Any) -> Any:
+    """64 random bits as int64: draw ``draws[i]`` (int64, of either sign) of ``cells[i]``."""
+    key = _mix_array((cells + 1) * _signed(GOLDEN) + _signed(source.root))
+    return _mix_array(key ^ (draws * _signed(STRIDE)))
 
 
 def _mix(z: int) -> int:

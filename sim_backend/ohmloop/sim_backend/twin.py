@@ -24,6 +24,7 @@ from ohmloop.drivers.crossbar import Lines
 
 from .arrays import Arrays, NumpyArrays
 from .cell_array import CellArray
+from .clock import VirtualClock
 from .population import Population
 from .pulse_strength import PulseStrength
 
@@ -34,6 +35,7 @@ NOMINAL = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=1e
 """Pulses of a twin that no bench has given any."""
 READING = ReadCondition(voltage=0.1)
 """Read of a twin that no bench has given any."""
+_LINE_CYCLE = 0.02  # s, at 50 Hz
 
 
 class TwinCrossbar(Crossbar):
@@ -48,6 +50,8 @@ class TwinCrossbar(Crossbar):
         capabilities: as on the bench it stands for; by default it drives all lines at once.
         characteristics: what is known of the cells; by default the truth.
         arrays: numpy, or torch on a device.
+        clock: its time, which pulses and reads let pass where one is given or the cells ask for
+            it; nobody waits.
         name: for messages.
     """
 
@@ -62,6 +66,7 @@ class TwinCrossbar(Crossbar):
         capabilities: Capabilities | None = None,
         characteristics: Characteristics | None = None,
         arrays: Arrays | None = None,
+        clock: VirtualClock | None = None,
         name: str = "twin",
     ) -> None:
         can = capabilities or Capabilities(parallel_forward=True, coincidence_update=True)
@@ -74,7 +79,8 @@ class TwinCrossbar(Crossbar):
             characteristics=characteristics or population.characteristics(),
             name=name,
         )
-        self.cells = CellArray(population, seed, arrays)
+        self.cells = CellArray(population, seed, arrays, clock=clock)
+        self._timed = clock is not None or self.cells.timed
         self._strength = PulseStrength(conditions)
 
     @property
@@ -86,6 +92,15 @@ class TwinCrossbar(Crossbar):
     def conductance(self) -> NDArray[np.float64]:
         """The true conductances, without read noise, S; no chip can tell these."""
         return self.cells.conductance
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Its time."""
+        return self.cells.clock
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, s, for nothing: cells drift, and traps fill and empty."""
+        self.clock.sleep(seconds)
 
     def read_tensor(self, rows: Lines = ALL, columns: Lines = ALL) -> Tensor:
         """``read`` as a float64 tensor where the twin lives."""
@@ -116,13 +131,21 @@ class TwinCrossbar(Crossbar):
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
-        noisy = self.cells.arrays.numpy(self.cells.read(cells))
+        noisy = self.cells.arrays.numpy(self._readings(cells))
         measured: NDArray[np.float64] = noisy * voltage
         return measured.reshape(rows.size, columns.size)
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
+        if self._timed:
+            self.clock.sleep(program.duration(self.conditions))
         return self.cells.play(program, up, down), 0
+
+    def _readings(self, cells: NDArray[np.intp]) -> Any:
+        """All at the end of the time that one reading takes."""
+        if self._timed:
+            self.clock.sleep(self.reading.settle + self.reading.nplc * _LINE_CYCLE)
+        return self.cells.read(cells)
 
     def _make_safe(self) -> None:
         """Nothing is ever on."""
@@ -135,14 +158,14 @@ class TwinCrossbar(Crossbar):
 
     def _all_noisy(self) -> NDArray[np.float64]:
         every = np.arange(self.shape[0] * self.shape[1])
-        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read(every))
+        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self._readings(every))
         return noisy.reshape(self.shape)
 
     def _tensor_map(self) -> Any:
         """The map of a product, on the device: the host's map where the bench has only that."""
         if self.capabilities.parallel_forward:
             every = np.arange(self.shape[0] * self.shape[1])
-            return self.cells.read(every).reshape(self.shape)
+            return self._readings(every).reshape(self.shape)
         return self._tensor(self._host_map())
 
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:
