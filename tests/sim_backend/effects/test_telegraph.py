@@ -39,9 +39,9 @@ def test_dwell_times_are_exponential(traces, level, dwell):
 
 
 def test_spectrum_is_a_lorentzian_with_its_corner_where_the_rates_say(traces):
-    # H0: power falls to a half at f = (1/0.01 + 1/0.03)/(2 pi) = 21.2 Hz (Machlup 1954). Means of
-    # 256 periodograms in bands of 20 lines: 1/sqrt(5000) = 1.4 % each; 7 of them and 3 % of
-    # aliasing, false alarm below 1e-6.
+    # H0: power falls to a half at f = (1/0.01 + 1/0.03)/(2 pi) = 21.2 Hz (Machlup 1954). Ratios of
+    # bands' means are off by 2.7 % (20 seeds), and by 3 % at most for folding back; 0.13 is 4 of
+    # the first and the second: false alarm 1e-4 a band.
     dt, n = 5e-4, 4096
     g = traces(_telegraph(), 256, np.arange(n) * dt)
     power = (np.abs(np.fft.rfft(g - g.mean())) ** 2).mean(axis=0)
