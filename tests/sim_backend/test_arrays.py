@@ -52,12 +52,6 @@ def test_conversions(arrays, name):
     _same(arrays, getattr(arrays, name)(arrays.asarray(values)), values.astype(name))
 
 
-def test_square_roots_are_the_nearest(arrays):
-    values = np.random.default_rng(0).uniform(0, 50, 100_000).astype(np.float32)
-    nearest = np.sqrt(values.astype(np.float64)).astype(np.float32)
-    _same(arrays, arrays.sqrt(arrays.asarray(values)), nearest)
-
-
 def test_popcount(arrays):
     values = np.array([0, 1, -1, 2**62, 0x0F0F, -(2**63), 0x5555555555555555])
     _same(arrays, arrays.popcount(arrays.asarray(values)), np.array([0, 1, 64, 1, 8, 1, 32]))

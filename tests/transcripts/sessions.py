@@ -6,7 +6,7 @@ changes what goes over the wire, notices. Where the change was meant, record the
     python tests/transcripts/sessions.py
 
 and look at the difference before committing it: what happens by chance is taken out (ports, times,
-date, markers, the first number of a frame), so a difference is one of the conversation.
+date, markers, the first number of a frame, flags), so a difference is one of the conversation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def tsp_session(bench: Bench) -> dict[str, Any]:
 
 
 def board_session(bench: Bench) -> dict[str, Any]:
-    """The same on a board, and products, which it makes by itself."""
+    """The same on a board of either kind, and products, which it makes by itself."""
     _identify(bench)
     with open_on_bench(bench) as chip:
         found = _use(chip)
@@ -49,6 +49,7 @@ def board_session(bench: Bench) -> dict[str, Any]:
 SESSIONS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "tsp": tsp_session,
     "board": board_session,
+    "arc-two": board_session,
 }
 """By the name of bench file and transcript."""
 
@@ -101,6 +102,7 @@ def main() -> None:
         bench = load_bench(FOLDER / f"{name}.yaml")
         with (
             mock.patch("time.monotonic_ns", return_value=0),
+            mock.patch("ohmloop.drivers.arc_two.frame_port.randbits", return_value=0),
             _counted_names(),
             EmulatedBench(bench, any_port=True) as emulated,
             recorded(emulated.bench, transcript(name)),

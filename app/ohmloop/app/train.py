@@ -240,7 +240,7 @@ def _save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:
 
     tensors, values = trainer.state()
     if isinstance(chip, TwinCrossbar):
-        state = chip.cells.state()
+        state = chip.state()
         tensors |= {f"twin/{name}": torch.from_numpy(array) for name, array in state.items()}
     run.save(tensors, values)
 
@@ -258,7 +258,7 @@ def _restore_twin(chip: Crossbar | None, checkpoint: Any) -> None:
             raise BadInputError(
                 "the run was on a chip, whose weights are on the chip; it cannot go on on a twin"
             )
-        chip.cells.restore(state)
+        chip.restore(state)
 
 
 def _trainer_part(checkpoint: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,24 @@ class Bench:
         if not issubclass(driver, wanted):
             problem = f"{name!r} is a {known[name].driver}, which cannot be it"
             raise ConfigError(self.path, key, problem)
+
+    def require_lines(self, name: str, **lines: Sized) -> None:
+        """Make sure that the wiring of crossbar ``name`` has as many lines as its shape.
+
+        Args:
+            name: the crossbar.
+            lines: what is wired, by its key in the wiring: ``rows``, ``columns``, and any other
+                that stands for one of the two, such as ``pulse_rows``.
+
+        Raises:
+            ConfigError: says how many there are, and how many there should be.
+        """
+        rows, columns = self.config.crossbars[name].shape
+        for line, wired in lines.items():
+            count = columns if line.endswith("columns") else rows
+            if len(wired) != count:
+                problem = f"wires {len(wired)} {line}, but the shape asks for {count}"
+                raise ConfigError(self.path, f"crossbars.{name}.wiring.{line}", problem)
 
     def crossbar_name(self, wanted: str = "") -> str:
         """The crossbar called ``wanted``, or the only one.

@@ -39,9 +39,6 @@ class Arrays(Protocol):
     def int64(self, values: Any) -> Any:
         """To 64-bit integers."""
 
-    def sqrt(self, values: Any) -> Any:
-        """Square root, rounded correctly."""
-
     def popcount(self, values: Any) -> Any:
         """Bits set in each int64."""
 
@@ -84,10 +81,6 @@ class NumpyArrays:
     def int64(self, values: Any) -> Any:
         """To int64."""
         return np.asarray(values).astype(np.int64)
-
-    def sqrt(self, values: Any) -> Any:
-        """Square root."""
-        return np.sqrt(values)
 
     def popcount(self, values: Any) -> Any:
         """Bits set."""
@@ -139,10 +132,6 @@ class TorchArrays:
     def int64(self, values: Any) -> Any:
         """To int64."""
         return values.to(self._torch.int64)
-
-    def sqrt(self, values: Any) -> Any:
-        """Square root, by way of double precision: torch's own in single is not the nearest."""
-        return self._torch.sqrt(values.double()).to(values.dtype)
 
     def popcount(self, values: Any) -> Any:
         """Bits set: torch has no such operation, so neighbours are added up in a word."""

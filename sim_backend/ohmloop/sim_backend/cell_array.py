@@ -85,6 +85,11 @@ class CellArray:
         return self._state.reads
 
     @property
+    def read_std(self) -> Any:
+        """Read noise relative to the conductance: float32, one for each cell or one for all."""
+        return self._state.read_std
+
+    @property
     def conductance(self) -> NDArray[np.float64]:
         """A copy of the true conductances, ``(rows, columns)``, S."""
         return np.array(self.arrays.numpy(self.g), np.float64).reshape(self.shape)

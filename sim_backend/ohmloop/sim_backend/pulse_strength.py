@@ -20,9 +20,15 @@ _STEEPNESS = 10.0  # modelled amplitude over the drift law's characteristic volt
 
 @dataclass(frozen=True, slots=True)
 class PulseStrength:
-    """Pulses compared with ``nominal``, at which the response functions were modelled."""
+    """Pulses compared with ``nominal``, at which the response functions were modelled.
+
+    Attributes:
+        nominal: the pulses of strength 1.
+        threshold: share of their amplitude below which nothing happens.
+    """
 
     nominal: PulseConditions
+    threshold: float = _THRESHOLD
     _known: dict[tuple[float, float], tuple[bool, float]] = field(default_factory=dict, repr=False)
 
     def of(self, amplitude: float, width: float) -> tuple[bool, float]:
@@ -44,7 +50,7 @@ class PulseStrength:
         is_up = (amplitude > 0) == (up.amplitude > 0)
         pulse = up if is_up else down
         ratio = amplitude / pulse.amplitude
-        if ratio < _THRESHOLD or width <= 0:
+        if ratio < self.threshold or width <= 0:
             return is_up, 0.0
         gain = math.sinh(_STEEPNESS * min(ratio, _STRONGEST)) / math.sinh(_STEEPNESS)
         return is_up, gain * (width / pulse.width)

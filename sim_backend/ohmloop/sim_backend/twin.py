@@ -25,11 +25,14 @@ from ohmloop.drivers.crossbar import Lines
 from .arrays import Arrays, NumpyArrays
 from .cell_array import CellArray
 from .clock import VirtualClock
+from .periphery import Periphery
 from .population import Population
 from .pulse_strength import PulseStrength
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .periphery.surroundings import Surroundings
 
 NOMINAL = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=1e-3)
 """Pulses of a twin that no bench has given any."""
@@ -52,7 +55,12 @@ class TwinCrossbar(Crossbar):
         arrays: numpy, or torch on a device.
         clock: its time, which pulses and reads let pass where one is given or the cells ask for
             it; nobody waits.
+        periphery: converters, noise and wires that products go through, where the twin drives all
+            lines at once, and what reads do to cells; nothing by default.
         name: for messages.
+
+    Raises:
+        LimitError: the periphery scales inputs up to more than ``limits.read_voltage``.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class TwinCrossbar(Crossbar):
         characteristics: Characteristics | None = None,
         arrays: Arrays | None = None,
         clock: VirtualClock | None = None,
+        periphery: Periphery | None = None,
         name: str = "twin",
     ) -> None:
         can = capabilities or Capabilities(parallel_forward=True, coincidence_update=True)
@@ -82,6 +91,7 @@ class TwinCrossbar(Crossbar):
         self.cells = CellArray(population, seed, arrays, clock=clock)
         self._timed = clock is not None or self.cells.timed
         self._strength = PulseStrength(conditions)
+        self._around = self._surround(periphery, seed) if periphery else None
 
     @property
     def device(self) -> str:
@@ -102,6 +112,16 @@ class TwinCrossbar(Crossbar):
         """Let time pass, s, for nothing: cells drift, and traps fill and empty."""
         self.clock.sleep(seconds)
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that changes, by name; ``restore`` takes it back."""
+        return self.cells.state() | (self._around.state() if self._around else {})
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go back to a ``state``."""
+        self.cells.restore(state)
+        if self._around:
+            self._around.restore(state)
+
     def read_tensor(self, rows: Lines = ALL, columns: Lines = ALL) -> Tensor:
         """``read`` as a float64 tensor where the twin lives."""
         return self._tensor(self.read(rows, columns))
@@ -111,6 +131,8 @@ class TwinCrossbar(Crossbar):
         if isinstance(self.cells.arrays, NumpyArrays):
             return self._tensor(self.forward(column_voltages.detach().numpy()))
         self._check_tensor(column_voltages, self.shape[1], "column_voltages")
+        if self._around and self.capabilities.parallel_forward:
+            return self._product("forward", column_voltages)
         currents: Tensor = column_voltages.double() @ self._tensor_map().T
         return currents
 
@@ -119,6 +141,8 @@ class TwinCrossbar(Crossbar):
         if isinstance(self.cells.arrays, NumpyArrays):
             return self._tensor(self.backward(row_voltages.detach().numpy()))
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
+        if self._around and self.capabilities.parallel_forward:
+            return self._product("backward", row_voltages)
         currents: Tensor = row_voltages.double() @ self._tensor_map()
         return currents
 
@@ -133,28 +157,57 @@ class TwinCrossbar(Crossbar):
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
         noisy = self.cells.arrays.numpy(self._readings(cells))
         measured: NDArray[np.float64] = noisy * voltage
+        if self._around:
+            self._around.note_read(voltage, rows, columns)
         return measured.reshape(rows.size, columns.size)
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
         if self._timed:
             self.clock.sleep(program.duration(self.conditions))
-        return self.cells.play(program, up, down), 0
+        applied = self.cells.play(program, up, down)
+        if self._around:
+            self._around.changed()
+        return applied, 0
 
     def _readings(self, cells: NDArray[np.intp]) -> Any:
-        """All at the end of the time that one reading takes."""
+        self._let_read()
+        return self.cells.read(cells)
+
+    def _let_read(self) -> None:
+        """The time that one reading takes; it is of the end of that."""
         if self._timed:
             self.clock.sleep(self.reading.settle + self.reading.nplc * _LINE_CYCLE)
-        return self.cells.read(cells)
 
     def _make_safe(self) -> None:
         """Nothing is ever on."""
 
     def _forward(self, column_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._around:
+            return self._on_host("forward", column_voltages)
         return column_voltages @ self._all_noisy().T
 
     def _backward(self, row_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._around:
+            return self._on_host("backward", row_voltages)
         return row_voltages @ self._all_noisy()
+
+    def _surround(self, periphery: Periphery, seed: int) -> Surroundings:
+        from .periphery.surroundings import Surroundings
+
+        for path in (periphery.to_rows, periphery.backward_path):
+            if path.noise_management.kind != "none" and path.input.range is not None:
+                self.limits.check_read(path.input.range)
+        return Surroundings(periphery, self.cells, self.conditions, seed, self.device)
+
+    def _on_host(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
+        currents: NDArray[np.float64] = self._product(way, self._tensor(volts)).cpu().numpy()
+        return currents
+
+    def _product(self, way: str, volts: Tensor) -> Tensor:
+        assert self._around is not None
+        self._let_read()
+        return self._around.product(way, volts)
 
     def _all_noisy(self) -> NDArray[np.float64]:
         every = np.arange(self.shape[0] * self.shape[1])

@@ -7,7 +7,7 @@ import pytest
 
 from ohmloop.drivers import BadInputError, CellPulses, ConfigError, load_bench, open_crossbar
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.sim_backend import PopulationSpec, sample
+from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 from ohmloop.sim_backend.effects import EFFECTS, Drift, Retention, WriteNoise
 from ohmloop.sim_backend.instruments import EmulatedBench
 from ohmloop.sim_backend.instruments.chip_state import load_chips, save_chips
@@ -142,3 +142,18 @@ def test_each_effect_once_and_its_parameters_possible():
 def test_a_wrong_key_is_named(query, problem):
     with pytest.raises(ConfigError, match=problem):
         open_crossbar(f"sim:soft-bounds?shape=3x4&{query}")
+
+
+def test_products_through_a_periphery_see_effects_too():
+    pytest.importorskip("torch")
+    from ohmloop.sim_backend.periphery import Periphery
+
+    plain = twin_with(Drift(np.float32(0.1), np.float32(1)), dg_std=0.0)
+    around = TwinCrossbar(plain.cells.population, seed=1, periphery=Periphery())
+    volts = np.eye(4) * 0.1
+    for twin in (plain, around):
+        twin.pulse(CellPulses(np.ones((3, 4), int)))
+        first = twin.forward(volts)
+        twin.wait(1e6)
+        late = twin.forward(volts)
+        np.testing.assert_allclose(late / first, 1e6**-0.1, rtol=1e-4)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ohmloop.drivers.errors import ConfigError, OhmloopError
 from ohmloop.drivers.instrument import Instrument
+from ohmloop.drivers.links.transport import tell
 from ohmloop.drivers.units import Seconds, Volts
 from ohmloop.drivers.validation import Record, validate
 
@@ -83,6 +84,8 @@ class ArcTwo(Instrument):
         board = cls(name, port, options)
         try:
             board.identify()
+            if isinstance(port, FramePort):
+                tell(port.link.tap, "identified", board.identity)
         except OhmloopError:
             port.close()
             raise

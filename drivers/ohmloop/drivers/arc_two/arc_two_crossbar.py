@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.bench_crossbar import BenchCrossbar
 from ohmloop.drivers.characteristics import Characteristics
-from ohmloop.drivers.crossbar import Capabilities, Crossbar, log
+from ohmloop.drivers.crossbar import Capabilities, log
 from ohmloop.drivers.errors import ConfigError, InstrumentError, OhmloopError, ProgramError
-from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
 from ohmloop.drivers.validation import Record, validate
 
@@ -114,7 +114,7 @@ def lines_of(bench: Bench, name: str) -> tuple[list[int], list[int]]:
     return found[0], found[1]
 
 
-class ArcTwoCrossbar(Crossbar):
+class ArcTwoCrossbar(BenchCrossbar):
     """See the module. Opened by ``open_crossbar``.
 
     Attributes:
@@ -128,16 +128,11 @@ class ArcTwoCrossbar(Crossbar):
         board: ArcTwo,
         characteristics: Characteristics | None = None,
     ) -> None:
-        shape = bench.config.crossbars[name].shape
         super().__init__(
-            shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
-            capabilities=Capabilities(parallel_forward=True, coincidence_update=True),
-            characteristics=characteristics,
-            ledger=WearLedger(shape, bench.ledger_path(name)),
-            name=f"{bench.config.name}#{name}",
+            bench,
+            name,
+            characteristics,
+            Capabilities(parallel_forward=True, coincidence_update=True),
         )
         self.board = board
         self._planner = Planner(*lines_of(bench, name), bench.limits)

@@ -7,7 +7,7 @@ import time
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError, ReportedError, WrongInstrumentError
 from ohmloop.drivers.links.serial_port import Failures, SerialPort
-from ohmloop.drivers.links.transport import Tap, Traffic
+from ohmloop.drivers.links.transport import Tap, Traffic, tell
 
 from .endpoint import (
     VERSION,
@@ -40,6 +40,7 @@ class EndpointLink:
         tap: sees every byte.
 
     Attributes:
+        tap: sees every byte, and is told what befalls the link.
         about: what the endpoint said last.
         traffic: messages and bytes so far.
 
@@ -50,7 +51,7 @@ class EndpointLink:
 
     def __init__(self, name: str, resource: str, timeout: float, tap: Tap | None = None) -> None:
         self.name, self.resource, self.timeout = name, resource, timeout
-        self.traffic, self._tap = Traffic(), tap
+        self.traffic, self.tap = Traffic(), tap
         self._lock = threading.RLock()
         self._sequence = time.monotonic_ns() // 1000 % 65536
         self._port: SerialPort | None = None
@@ -86,12 +87,12 @@ class EndpointLink:
                 reply = self._exchange(request.encode(), max(length, _INTRODUCTION))
             except (LinkError, *Failures) as error:
                 self._break()
-                raise self._error(getattr(error, "problem", None) or _brief(error)) from error
+                raise self._failed(getattr(error, "problem", None) or _brief(error)) from error
             if reply.status != Status.OK:
                 raise self._refused(verb, reply.status)
             if verb is Verb.READ and len(reply.payload) != length:
                 self._break()
-                raise self._error("a reply of another length than asked for")
+                raise self._failed("a reply of another length than asked for")
             return reply.payload
 
     def reopen(self) -> None:
@@ -133,11 +134,15 @@ class EndpointLink:
         if self._closed:
             raise NotConnectedError(self.name, self.resource, "the link was closed")
         try:
-            self._port, self._data = SerialPort(self.resource, _BAUD, self._tap), b""
+            self._port, self._data = SerialPort(self.resource, _BAUD, self.tap), b""
+            tell(self.tap, "opened")
             about = About.parse(self.ask(Verb.HELLO))
         except (LinkError, *Failures) as error:
             self._break()
-            raise self._stranger(getattr(error, "problem", None) or _brief(error)) from error
+            stranger = self._stranger(getattr(error, "problem", None) or _brief(error))
+            if not isinstance(error, LinkError):  # which has been told of
+                tell(self.tap, "failed", stranger.problem)
+            raise stranger from error
         if about.version != VERSION:
             self._break()
             problem = f"speaks version {about.version} of the frame endpoint's protocol"
@@ -199,7 +204,12 @@ class EndpointLink:
     def _break(self) -> None:
         if self._port is not None:
             self._port.close()
+            tell(self.tap, "closed")
         self._port = None
+
+    def _failed(self, problem: str) -> LinkError:
+        tell(self.tap, "failed", problem)
+        return self._error(problem)
 
     def _error(self, problem: str) -> LinkError:
         return LinkError(self.name, self.resource, problem)

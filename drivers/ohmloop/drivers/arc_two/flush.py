@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
 
 from .channels import ALL, CLUSTERS, HALF, HALVES, clusters_of, mask_of
 from .endpoint import CHUNK, FLAGS
 from .instructions import (
     MOST_FRAMES,
+    WORDS,
     AmpPrepare,
     CurrentRead,
     DacRange,
@@ -45,9 +49,22 @@ _CLOSING = 16  # most frames that end a flush
 _SETUP = 64  # most frames before a pulse or a measurement
 _EVERY = 64  # pulses between marks
 _NO_WIDTH = (0,) * CLUSTERS
+_RESET, _UPDATE = SetDac.reset(), UpdateDac()
+_delay = lru_cache(maxsize=256)(Delay.of)
+_config = lru_cache(maxsize=256)(HighSpeedConfig.of)
+_pulse = lru_cache(maxsize=256)(HighSpeedPulse)
+_reading = lru_cache(maxsize=16)(CurrentRead)
+_prepare = lru_cache(maxsize=16)(AmpPrepare)
 
-Outputs = tuple[Levels, Levels]
-"""Low and high output of all channels, codes relative to 0 V."""
+_Change = tuple[tuple[bool, bool, bool, bool], tuple[tuple[int, int], ...]]
+"""Which of four channels change, and pairs of codes."""
+
+Half = tuple[int, ...]
+"""Codes of the four channels of half a cluster."""
+Outputs = tuple[tuple[Half, ...], bool]
+"""Codes of all half clusters, and whether they are those of one output, the low one where they are
+negative, the other being at 0 V; or else of both."""
+_OFF: Outputs = (((0,) * HALF,) * HALVES, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +73,28 @@ class Flush:
 
     Attributes:
         instructions: at most ``MOST_FRAMES``.
+        readings: where among them its readings are, and where in their frames the address is,
+            followed by that of the flag and by the flag.
         given: for each reading, the cell pulses given before it.
         pulses: cell pulses in all.
         duration: s.
     """
 
     instructions: tuple[Instruction, ...]
+    readings: tuple[tuple[int, int], ...]
     given: tuple[int, ...]
     pulses: int
     duration: float
 
     def frames(self, first: int, flags: Sequence[int]) -> bytes:
         """The bytes, with readings in memory from chunk ``first`` on, marked by ``flags``."""
-        waiting = iter(range(len(flags)))
-        located: list[Instruction] = []
-        for one in self.instructions:
-            if isinstance(one, CurrentRead | VoltageRead):
-                k = next(waiting)
-                address, flag = CHUNK * (first + k), FLAGS + 4 * (first + k)
-                one = replace(one, address=address, flag_address=flag, flag=flags[k])
-            located.append(one)
-        return encode(located)
+        words = np.frombuffer(encode(self.instructions), "<u4").reshape(-1, WORDS).copy()
+        readings = np.array(self.readings, np.intp)
+        place, where, numbers = readings[:, 0], readings[:, 1], first + np.arange(len(flags))
+        words[place, where] = CHUNK * numbers
+        words[place, where + 1] = FLAGS + 4 * numbers
+        words[place, where + 2] = flags
+        return words.tobytes()
 
 
 class FlushBuilder:
@@ -93,10 +111,11 @@ class FlushBuilder:
         self._mask, self._clusters = mask_of(self._wired), clusters_of(self._wired)
         self._others = ALL & ~self._mask  # stay connected to ground
         self._made: list[Instruction] = []
+        self._readings: list[tuple[int, int]] = []
         self._given: list[int] = []
         self._pulses = self._since = self._time = 0
         self._mode = Mode.KEEP
-        self._outputs: Outputs = (IDLE, IDLE)
+        self._outputs = _OFF
         self._falling, self._widths = 0, _NO_WIDTH
 
     @property
@@ -107,11 +126,11 @@ class FlushBuilder:
     def measure(self, wanted: Measurement) -> None:
         """Add a measurement."""
         self._voltage_mode()
-        self._set((wanted.levels, wanted.levels), wanted.settle)
-        self._read(CurrentRead(wanted.sensed, 0, 0))
+        self._set(wanted.levels, wanted.settle)
+        self._read(_reading(wanted.sensed, 0, 0))
         self._delay(_AFTER_READ)
         # Ranges change after a reading; without this the lines would see it (as libarc2 does).
-        self._made.append(AmpPrepare(wanted.sensed))
+        self._made.append(_prepare(wanted.sensed))
 
     def pulse(self, wanted: Pulses) -> Pulses | None:
         """Add pulses; returns those that did not fit."""
@@ -145,45 +164,43 @@ class FlushBuilder:
 
     def _finished(self) -> Flush:
         self._mark()
-        return Flush(tuple(self._made), tuple(self._given), self._pulses, self._time * 1e-9)
+        made, readings, given = tuple(self._made), tuple(self._readings), tuple(self._given)
+        return Flush(made, readings, given, self._pulses, self._time * 1e-9)
 
     def _fast(self, wanted: Pulses) -> int:
         self._high_speed_mode()
-        resting = (self._falling & ~wanted.clusters) | wanted.falling
+        clusters, falling = wanted.clusters, wanted.falling
+        resting = (self._falling & ~clusters) | falling
         if resting != self._falling:
             self._rest(resting)
-        low = tuple(min(level, 0) for level in wanted.levels)
-        high = tuple(max(level, 0) for level in wanted.levels)
-        self._set((low, high), _SETTLE)
-        widths = tuple(wanted.width if wanted.clusters >> k & 1 else 0 for k in range(CLUSTERS))
+        self._set(wanted.levels, _SETTLE, split=True)
+        widths = tuple([wanted.width if clusters >> k & 1 else 0 for k in range(CLUSTERS)])
         if widths != self._widths:
-            self._made.append(HighSpeedConfig.of(widths))
+            self._made.append(_config(widths))
             self._widths = widths
         # The driver pulses by itself while the board goes on: the delay covers pulse and rest.
-        pulse = HighSpeedPulse(wanted.clusters, self._falling & wanted.clusters)
-        wait = _up(wanted.width + wanted.rest)
-        count = min(
-            wanted.count, _EVERY - self._since, (MOST_FRAMES - len(self._made) - _CLOSING) // 2
-        )
-        for _ in range(count):
-            self._made.append(pulse)
-            self._delay(wait)
+        pulse = _pulse(clusters, self._falling & clusters)
+        delay = _delay(_up(wanted.width + wanted.rest))
+        room = (MOST_FRAMES - len(self._made) - _CLOSING) // 2
+        count = min(wanted.count, _EVERY - self._since, room)
+        self._made += [pulse, delay] * count
+        self._time += count * delay.nanoseconds
         self._pulses += count * wanted.cells
         return count
 
     def _slow(self, wanted: Pulses) -> int:
         self._voltage_mode()
-        self._set((wanted.levels, wanted.levels), wanted.width)
-        self._set((IDLE, IDLE), max(_SETTLE, wanted.rest))
+        self._set(wanted.levels, wanted.width)
+        self._set(IDLE, max(_SETTLE, wanted.rest))
         self._pulses += wanted.cells
         return 1
 
     def _rest(self, falling: int) -> None:
         """Change the level that drivers rest at, both outputs at 0 V."""
-        self._set((IDLE, IDLE), _SETTLE)
+        self._set(IDLE, _SETTLE)
         self._made += [
-            HighSpeedConfig.of(_NO_WIDTH),
-            HighSpeedPulse(self._clusters, falling & self._clusters),
+            _config(_NO_WIDTH),
+            _pulse(self._clusters, falling & self._clusters),
         ]
         self._falling, self._widths = falling, _NO_WIDTH
 
@@ -213,23 +230,24 @@ class FlushBuilder:
     def _zero(self) -> None:
         """All converters to 0 V, whatever they were at, and on whichever range."""
         fresh = not self._made
-        self._made += [SetDac.reset(), UpdateDac()]
+        self._made += [_RESET, _UPDATE]
         if fresh:
             self._made.append(DacRange(ALL))
             if self._routing:  # as libarc2's ``set_control_mode``
                 self._made.append(UpdateLogic(int(self._routing == "header")))
         self._delay(_SETTLE)
-        self._outputs = (IDLE, IDLE)
+        self._outputs = _OFF
 
-    def _set(self, outputs: Outputs, wait: int) -> None:
+    def _set(self, levels: Levels, wait: int, split: bool = False) -> None:
+        outputs = tuple(zip(*[iter(levels)] * HALF, strict=True)), split
         changes = _changes(self._outputs, outputs)
         if changes:
-            self._made += [*changes, UpdateDac()]
+            self._made += [*changes, _UPDATE]
             self._delay(wait)
         self._outputs = outputs
 
     def _delay(self, nanoseconds: int) -> None:
-        delay = Delay.of(nanoseconds)
+        delay = _delay(nanoseconds)
         self._made.append(delay)
         self._time += delay.nanoseconds
 
@@ -238,7 +256,8 @@ class FlushBuilder:
         self._read(VoltageRead(self._mask, False, 0, 0))
         self._since = 0
 
-    def _read(self, reading: Instruction) -> None:
+    def _read(self, reading: CurrentRead | VoltageRead) -> None:
+        self._readings.append((len(self._made), reading.where))
         self._made.append(reading)
         self._given.append(self._pulses)
         self._time += _READING
@@ -246,24 +265,32 @@ class FlushBuilder:
 
 def _changes(before: Outputs, after: Outputs) -> list[Instruction]:
     """Converter instructions for the channels that change, halves that change alike together."""
-    if after == (IDLE, IDLE) and before != after:
-        return [SetDac.reset()]
-    alike: dict[tuple[tuple[bool, ...], tuple[tuple[int, int], ...]], int] = {}
-    for half in range(HALVES):
-        here = slice(HALF * half, HALF * half + HALF)
-        if before[0][here] == after[0][here] and before[1][here] == after[1][here]:
+    (old, split), (new, splits) = before, after
+    if new == _OFF[0]:
+        return [_RESET] if old != new else []
+    alike: dict[_Change, int] = {}
+    for half, (was, will) in enumerate(zip(old, new, strict=True)):
+        if was == will and (split == splits or not any(will)):
             continue  # nearly always
-        these = range(HALF * half, HALF * half + HALF)
-        lines = tuple((before[0][k], before[1][k]) != (after[0][k], after[1][k]) for k in these)
-        levels = tuple(
-            (ZERO + after[0][k], ZERO + after[1][k]) if line else (ZERO, ZERO)
-            for k, line in zip(these, lines, strict=True)
-        )
-        alike[lines, levels] = alike.get((lines, levels), 0) | 1 << half
-    return [
-        SetDac(halves, (lines[0], lines[1], lines[2], lines[3]), levels)
-        for (lines, levels), halves in alike.items()
-    ]
+        change = _change(was, split, will, splits)
+        alike[change] = alike.get(change, 0) | 1 << half
+    return [SetDac(halves, *change) for change, halves in alike.items()]
+
+
+@lru_cache(maxsize=4096)
+def _change(was: Half, split: bool, will: Half, splits: bool) -> _Change:
+    """Which of four channels change, and what the converters of those are set to."""
+    old = [_pair(level, split) for level in was]
+    new = [_pair(level, splits) for level in will]
+    a, b, c, d = (x != y for x, y in zip(old, new, strict=True))
+    held = (ZERO, ZERO)
+    levels = [y if x != y else held for x, y in zip(old, new, strict=True)]
+    return (a, b, c, d), tuple(levels)
+
+
+def _pair(level: int, split: bool) -> tuple[int, int]:
+    """Codes of the low and the high output."""
+    return (ZERO + min(level, 0), ZERO + max(level, 0)) if split else (ZERO + level, ZERO + level)
 
 
 def _up(nanoseconds: int) -> int:

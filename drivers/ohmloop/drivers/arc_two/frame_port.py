@@ -10,11 +10,11 @@ nothing was, and the same flush may go again; else it stopped between two flags.
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from secrets import randbits
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class FramePort:
         self._wired, self._tolerance = tuple(wired), tolerance
         self.link = EndpointLink(name, resource, timeout, tap)
         self.traffic = self.link.traffic
-        self._session = int.from_bytes(os.urandom(8), "little")
+        self._session = randbits(64)
         self._number = 0
 
     def identify(self) -> str:

@@ -29,6 +29,7 @@ SOURCE = 0x73400000
 """Source configuration of a channel update: no current source, its potentiometer at 11 kohm."""
 
 _STRUCT = struct.Struct("<9I")
+_NOTHING = (0,) * (WORDS - 2)
 _LEVEL_BITS, _TIME_BITS = 2, 28
 _OVERHEAD, _DELAY_STEP = 320, 20  # of a delay, ns
 _SHORTEST, _DEAD, _PULSE_STEP = 40, 10, 10  # of a high-speed pulse, ns
@@ -63,8 +64,8 @@ class Instruction(ABC):
 
     def words(self) -> list[int]:
         """All nine words."""
-        used = [self.opcode, *self.payload()]
-        return [*used, *[0] * (WORDS - 1 - len(used)), END]
+        payload = self.payload()
+        return [self.opcode, *payload, *_NOTHING[len(payload) :], END]
 
     def encode(self) -> bytes:
         """The frame."""
@@ -102,8 +103,10 @@ class SetDac(Instruction):
 
     def payload(self) -> Sequence[int]:
         """Half clusters, nothing, channels, four words of codes."""
-        mask = sum(8 >> k for k, line in enumerate(self.lines) if line)
-        return self.halves, 0, mask, *(high << 16 | low for low, high in self.levels)
+        a, b, c, d = self.lines
+        (e, f), (g, h), (i, j), (k, m) = self.levels
+        words = f << 16 | e, h << 16 | g, j << 16 | i, m << 16 | k
+        return self.halves, 0, 8 * a | 4 * b | 2 * c | d, *words
 
     @classmethod
     def parse(cls, words: Sequence[int]) -> Self:
@@ -141,6 +144,8 @@ class CurrentRead(Instruction):
     flag_address: int
     flag: int = AVAILABLE
     opcode: ClassVar[int] = 0x4
+    where: ClassVar[int] = 3
+    """Number of the word with the address; those with the flag's address and the flag follow."""
 
     def payload(self) -> Sequence[int]:
         """Mask, addresses, flag."""
@@ -162,6 +167,7 @@ class VoltageRead(Instruction):
     flag_address: int
     flag: int = AVAILABLE
     opcode: ClassVar[int] = 0x8
+    where: ClassVar[int] = 4
 
     def payload(self) -> Sequence[int]:
         """Mask, averaging, addresses, flag."""
@@ -435,8 +441,13 @@ INSTRUCTIONS: Mapping[int, type[Instruction]] = {
 
 
 def encode(instructions: Iterable[Instruction]) -> bytes:
-    """Frames, one after the other."""
-    return b"".join(instruction.encode() for instruction in instructions)
+    """Frames, one after the other. An object that comes again is encoded once."""
+    frames: dict[int, bytes] = {}
+    known = list(instructions)  # held, so that no other object gets the number of one
+    for one in known:
+        if id(one) not in frames:
+            frames[id(one)] = one.encode()
+    return b"".join([frames[id(one)] for one in known])
 
 
 def decode(data: bytes) -> list[Instruction]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .channels import CHANNELS, clusters_of
+from .channels import CHANNELS, CLUSTER, CLUSTERS, mask_of
 
 Levels = tuple[int, ...]
 """64 codes relative to 0 V."""
@@ -19,6 +19,8 @@ Routing = Literal["internal", "header"]
 
 IDLE: Levels = (0,) * CHANNELS
 """All channels at 0 V."""
+_OF_CLUSTER = tuple(slice(CLUSTER * k, CLUSTER * k + CLUSTER) for k in range(CLUSTERS))
+
 LONGEST_FAST = 500_000_000
 """Longest pulse of the high-speed drivers, ns."""
 SHORTEST_FAST = 40
@@ -67,9 +69,9 @@ class Pulses:
     @property
     def clusters(self) -> int:
         """Mask of clusters in which a channel fires."""
-        return clusters_of(k for k, level in enumerate(self.levels) if level)
+        return mask_of(k for k in range(CLUSTERS) if any(self.levels[_OF_CLUSTER[k]]))
 
     @property
     def falling(self) -> int:
         """Mask of clusters that fire below 0 V."""
-        return clusters_of(k for k, level in enumerate(self.levels) if level < 0)
+        return mask_of(k for k in range(CLUSTERS) if min(self.levels[_OF_CLUSTER[k]]) < 0)

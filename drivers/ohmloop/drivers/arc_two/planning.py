@@ -7,7 +7,8 @@ firing line half of it, and no other cell anything; no line ever floats.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,14 +97,14 @@ class Planner:
 
     def _cells(self, program: PulseProgram, c: PulseConditions) -> Iterator[Pulses]:
         """Row by row: all columns of a row that still want a pulse get it together."""
+        make = self._maker(c)
         for step in program.counts():
-            for sign, pulse in ((1, c.up), (-1, c.down)):
-                for row, counts in enumerate(step * sign):
+            for sign in (1, -1):
+                for row, counts in zip(self.rows.tolist(), step * sign, strict=True):
                     done = 0
                     for most in np.unique(counts[counts > 0]).tolist():
-                        columns = np.flatnonzero(counts >= most)
-                        fired = np.array([row])
-                        yield self._fire(fired, columns, pulse, c.rest, most - done)
+                        columns = self.columns[counts >= most].tolist()
+                        yield make([row], columns, sign > 0, most - done)
                         done = most
 
     def _coincidences(self, program: CoincidencePulses, c: PulseConditions) -> Iterator[Pulses]:
@@ -111,30 +112,36 @@ class Planner:
 
         Slots in which a phase's rows or columns are all silent pulse no cell: they are left out.
         """
-        slots = np.arange(program.length, dtype=np.uint64)
+        make = self._maker(c)
         for sample in range(program.batch):
-            rows = (program.row_trains[sample][:, None] >> slots) & np.uint64(1)
-            columns = (program.column_trains[sample][:, None] >> slots) & np.uint64(1)
+            rows = _by_slot(program.row_trains[sample], program.length)
+            columns = _by_slot(program.column_trains[sample], program.length)
             for row_sign in (1, -1):
+                r = _channels(rows & (program.row_signs[sample] == row_sign), self.rows)
                 for column_sign in (1, -1):
-                    r = rows * (program.row_signs[sample] == row_sign)[:, None]
-                    k = columns * (program.column_signs[sample] == column_sign)[:, None]
-                    pulse = c.up if row_sign * column_sign > 0 else c.down
-                    for slot in np.flatnonzero(r.any(axis=0) & k.any(axis=0)):
-                        fired = np.flatnonzero(r[:, slot]), np.flatnonzero(k[:, slot])
-                        yield self._fire(*fired, pulse, c.rest, 1)
+                    mine = program.column_signs[sample] == column_sign
+                    k = _channels(columns & mine, self.columns)
+                    for fired in zip(r, k, strict=True):
+                        if all(fired):
+                            yield make(*fired, row_sign == column_sign, 1)
 
-    def _fire(
-        self, rows: Lines, columns: Lines, pulse: PulseShape, rest: float, count: int
-    ) -> Pulses:
-        row, column = self.amplitude(pulse)
-        levels = [0] * CHANNELS
-        for channel in self.rows[rows].tolist():
-            levels[channel] = row
-        for channel in self.columns[columns].tolist():
-            levels[channel] = column
-        pause = round(rest * 1e9)
-        return Pulses(tuple(levels), self.width(pulse), pause, count, rows.size * columns.size)
+    def _maker(self, c: PulseConditions) -> Callable[[list[int], list[int], bool, int], Pulses]:
+        """What makes pulses of channels of rows and of columns that fire, up or down, so often."""
+        shapes = {
+            up: (*self.amplitude(p), self.width(p)) for up, p in ((True, c.up), (False, c.down))
+        }
+        pause = round(c.rest * 1e9)
+
+        def make(rows: list[int], columns: list[int], up: bool, count: int) -> Pulses:
+            row, column, width = shapes[up]
+            levels = [0] * CHANNELS
+            for channel in rows:
+                levels[channel] = row
+            for channel in columns:
+                levels[channel] = column
+            return Pulses(tuple(levels), width, pause, count, len(rows) * len(columns))
+
+        return make
 
     def slices(
         self, rows: Lines, columns: Lines, voltage: float, settle: float
@@ -160,6 +167,21 @@ class Planner:
         levels[:, driven] = codes
         mask, wait = mask_of(sensed.tolist()), _wait(settle)
         return [Measurement(tuple(row), mask, wait) for row in levels.tolist()]
+
+
+def _by_slot(trains: NDArray[np.uint64], length: int) -> NDArray[np.bool_]:
+    """Which lines fire in which slot, ``(slots, lines)``."""
+    slots = np.arange(length, dtype=np.uint64)[:, None]
+    fires: NDArray[np.bool_] = (trains >> slots & np.uint64(1)).astype(bool)
+    return fires
+
+
+def _channels(fires: NDArray[np.bool_], channels: Lines) -> list[list[int]]:
+    """Channels that fire, slot by slot."""
+    slots, lines = np.nonzero(fires)
+    found = channels[lines].tolist()
+    ends = np.searchsorted(slots, np.arange(1, len(fires) + 1)).tolist()
+    return [found[start:end] for start, end in pairwise([0, *ends])]
 
 
 def _one(channel: int, code: int) -> Levels:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.bench_crossbar import BenchCrossbar
 from ohmloop.drivers.characteristics import Characteristics
 from ohmloop.drivers.conditions import PulseConditions
-from ohmloop.drivers.crossbar import Capabilities, Crossbar, log
+from ohmloop.drivers.crossbar import Capabilities, log
 from ohmloop.drivers.errors import (
     ConfigError,
     InDoubtError,
@@ -22,7 +23,6 @@ from ohmloop.drivers.errors import (
     LinkError,
     OhmloopError,
 )
-from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
 from ohmloop.drivers.validation import Record, validate
 
@@ -96,7 +96,7 @@ def wiring_of(bench: Bench, name: str) -> BoardWiring:
     return validate(BoardWiring, config.wiring, bench.path, f"crossbars.{name}.wiring")
 
 
-class PulseBoardCrossbar(Crossbar):
+class PulseBoardCrossbar(BenchCrossbar):
     """See the module. Opened by ``open_crossbar``.
 
     Attributes:
@@ -110,17 +110,12 @@ class PulseBoardCrossbar(Crossbar):
         board: PulseBoard,
         characteristics: Characteristics | None = None,
     ) -> None:
-        shape = bench.config.crossbars[name].shape
         can = board.about.capabilities
         super().__init__(
-            shape,
-            conditions=bench.conditions_of(name),
-            reading=bench.reading_of(name),
-            limits=bench.limits_of(name),
-            capabilities=Capabilities(bool(can & _PRODUCTS), bool(can & _COINCIDENCES)),
-            characteristics=characteristics,
-            ledger=WearLedger(shape, bench.ledger_path(name)),
-            name=f"{bench.config.name}#{name}",
+            bench,
+            name,
+            characteristics,
+            Capabilities(bool(can & _PRODUCTS), bool(can & _COINCIDENCES)),
         )
         self.board = board
         self._check_means(self.conditions)

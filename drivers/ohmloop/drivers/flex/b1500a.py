@@ -11,8 +11,9 @@ Commands and replies: ``flex_commands`` and ``flex_replies``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from secrets import randbelow
 from typing import Annotated, TypeVar
 
@@ -311,7 +312,8 @@ class B1500A(Instrument):
             return
 
 
-def _packed(commands: tuple[str, ...]) -> list[str]:
+@lru_cache(maxsize=1024)
+def _packed(commands: tuple[str, ...]) -> Sequence[str]:
     """Lines that hold the commands, each ending in a question for errors."""
     room = LONGEST_LINE - len(";ERRX?")
     lines = [""]
@@ -319,4 +321,4 @@ def _packed(commands: tuple[str, ...]) -> list[str]:
         if lines[-1] and len(lines[-1]) + 1 + len(one) > room:
             lines.append("")
         lines[-1] += f";{one}" if lines[-1] else one
-    return [f"{text};ERRX?" if text else "ERRX?" for text in lines]
+    return tuple(f"{text};ERRX?" if text else "ERRX?" for text in lines)

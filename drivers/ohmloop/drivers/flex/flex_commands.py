@@ -11,12 +11,15 @@ PyMeasure's drivers of the B1500.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import ParamSpec, cast
 
 LONGEST_LINE = 250
 """Characters a line may have here; the instrument's input buffer holds 256."""
 
 VARIABLES = 99
+_REMEMBERED = 2048  # texts of each kind
 HIGHEST = 40.0
 """Largest voltage here, V; above 42 V the interlock has to be closed."""
 SMU_TRAIN = 1001
@@ -34,15 +37,28 @@ CURRENT_RANGES: Sequence[tuple[float, int]] = tuple(
 """Full scale in A and its code: 11 is 1 nA, 19 is 100 mA."""
 
 
+P = ParamSpec("P")
+
+
+def remembered(build: Callable[P, str]) -> Callable[P, str]:
+    """Built once: the same cells are asked the same again and again.
+
+    What differs in type differs as text: ``1`` and ``1.0``.
+    """
+    made = lru_cache(maxsize=_REMEMBERED, typed=True)(build)
+    return cast("Callable[P, str]", made)
+
+
 def number(value: float) -> str:
     """A number as text that reads back exactly.
 
-    >>> number(1e-7), number(2), number(0.15)
-    ('1E-07', '2', '0.15')
+    >>> number(1e-7), number(2), number(0.15), number(-0.0)
+    ('1E-07', '2', '0.15', '0.0')
     """
-    return repr(value) if isinstance(value, int) else repr(float(value)).upper()
+    return repr(value) if isinstance(value, int) else repr(float(value) + 0.0).upper()
 
 
+@remembered
 def command(header: str, *values: float) -> str:
     """One command."""
     return f"{header} {','.join(map(number, values))}" if values else header
@@ -88,7 +104,7 @@ def set_variable(which: int, value: int) -> str:
     """``VAR``: integer variable ``%I1`` to ``%I99`` of the program memory."""
     _between("variable", which, 1, VARIABLES)
     _between("value of a variable", value, 0, 32767)
-    return command("VAR", 0, which, value)
+    return f"VAR 0,{which},{value}"
 
 
 def ask_variable(which: int) -> str:
@@ -96,6 +112,7 @@ def ask_variable(which: int) -> str:
     return f"VAR? 0,{which}"
 
 
+@remembered
 def force_voltage(channel: int, code: int, volts: float, compliance: float) -> str:
     """``DV``: V, and the current limit in A."""
     _between("voltage", abs(volts), 0, HIGHEST)
@@ -103,11 +120,13 @@ def force_voltage(channel: int, code: int, volts: float, compliance: float) -> s
     return command("DV", channel, code, float(volts), float(compliance))
 
 
+@remembered
 def measure_current(channel: int, code: int = 0) -> str:
     """``TI``: high-speed spot measurement; 0 ranges by itself, a negative code is a fixed range."""
     return command("TI", channel, code)
 
 
+@remembered
 def pause(seconds: float) -> str:
     """``PA``: 100 us resolution, rounded up."""
     _between("pause", seconds, 0, 99.9999)
@@ -121,6 +140,7 @@ def averaging(nplc: float) -> str:
     return command("AIT", 0, 1, max(1, round(128 * nplc)))
 
 
+@remembered
 def smu_timing(width: float, period: float) -> str:
     """``PT``: no hold; width and period, s, in steps of 0.1 ms."""
     if problem := smu_refusal(width, period):
@@ -143,6 +163,7 @@ def smu_refusal(width: float, period: float) -> str:
     return ""
 
 
+@remembered
 def smu_train(channel: int, code: int, volts: float, count: int, compliance: float) -> str:
     """``PWV``: a pulsed sweep from ``volts`` to ``volts``: ``count`` equal pulses from 0 V."""
     _between("voltage", abs(volts), 0, HIGHEST)
@@ -151,6 +172,7 @@ def smu_train(channel: int, code: int, volts: float, count: int, compliance: flo
     return command("PWV", channel, 1, code, 0, volts, volts, count, compliance)
 
 
+@remembered
 def spgu_timing(channel: int, width: float, edge: float) -> str:
     """``SPT`` of pulse source 1: no delay; width and both edges, s."""
     _between("width", width, 10e-9, 10)
@@ -158,18 +180,21 @@ def spgu_timing(channel: int, width: float, edge: float) -> str:
     return command("SPT", channel, 1, 0, float(width), float(edge), float(edge))
 
 
+@remembered
 def spgu_voltage(channel: int, volts: float) -> str:
     """``SPV`` of pulse source 1: base 0 V, peak, V."""
     _between("voltage", abs(volts), 0, HIGHEST)
     return command("SPV", channel, 1, 0, float(volts))
 
 
+@remembered
 def spgu_period(seconds: float) -> str:
     """``SPPER``, s."""
     _between("period", seconds, 20e-9, 10)
     return command("SPPER", float(seconds))
 
 
+@remembered
 def spgu_count(pulses: int) -> str:
     """``SPRM 1``: so many pulses, then stop."""
     _between("pulses in a train", pulses, 1, SPGU_TRAIN)

@@ -7,7 +7,7 @@ letters; 12 or 13 characters a number) and section 4, ``ERRX?``, ``UNT?``, ``*LR
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NO_READING = 1e99
 """The instrument answers 199.999E+99 where there is no reading."""
@@ -27,8 +27,11 @@ STATUS = {
 CLIPPED = frozenset("TCF")
 """The source did not make the voltage asked for."""
 
+_SLOTS = "ABCDEFGHIJ"
 _DATA = re.compile(r"([A-Z])([A-JVZ])([VIT])([+-]\d{1,3}\.\d{3,7}E[+-]\d{2})")
 _ERROR = re.compile(r'([+-]?\d+),"(.*)"')
+_INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*")
 _OUTPUTS = re.compile(r"CL|CN(\d+(?:,\d+)*)")
 
 
@@ -36,8 +39,7 @@ class GarbledError(ValueError):
     """Bytes that no reply is made of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Datum:
+class Datum(NamedTuple):
     """One measured value.
 
     Attributes:
@@ -69,9 +71,10 @@ def read_data(text: str) -> list[Datum]:
 
 
 def _datum(match: re.Match[str] | None, text: str) -> Datum:
-    if match is None or match[1] not in STATUS or match[2] not in "ABCDEFGHIJ":
+    if match is None or match[1] not in STATUS or match[2] not in _SLOTS:
         raise GarbledError(f"{text[:60]!r} is no measurement")
-    return Datum(match[1], "ABCDEFGHIJ".index(match[2]) + 1, match[3], float(match[4]))
+    status, slot, kind, value = match.groups()
+    return Datum(status, _SLOTS.index(slot) + 1, kind, float(value))
 
 
 def read_error(text: str) -> tuple[int, str]:
@@ -92,7 +95,7 @@ def read_integer(text: str) -> int:
     Raises:
         GarbledError: not one.
     """
-    if not re.fullmatch(r"\s*[+-]?\d+\s*", text):
+    if not _INTEGER.fullmatch(text):
         raise GarbledError(f"{text[:60]!r} is no whole number")
     return int(text)
 
@@ -103,7 +106,7 @@ def read_number(text: str) -> float:
     Raises:
         GarbledError: not one.
     """
-    if not re.fullmatch(r"\s*[+-]?\d+(\.\d*)?([eE][+-]?\d+)?\s*", text):
+    if not _NUMBER.fullmatch(text):
         raise GarbledError(f"{text[:60]!r} is no number")
     return float(text)
 

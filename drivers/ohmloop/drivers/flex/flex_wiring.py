@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -129,19 +128,13 @@ def refusal(
 
 
 def _check_lines(bench: Bench, name: str, wiring: FlexWiring) -> None:
-    rows, columns = bench.config.crossbars[name].shape
     key = f"crossbars.{name}.wiring"
-    wanted: dict[str, tuple[Sequence[str], int]] = {
-        "rows": (wiring.rows, rows),
-        "columns": (wiring.columns, columns),
-        "pulse_rows": (wiring.pulse_rows, 0 if wiring.pulses == "smu" else rows),
-    }
-    for line, (points, count) in wanted.items():
-        if len(points) != count:
-            problem = f"wires {len(points)} {line}, but the shape asks for {count}"
-            if line == "pulse_rows" and not count:
-                problem = "the SMU pulses by way of rows; leave pulse_rows out, or set pulses"
-            raise ConfigError(bench.path, f"{key}.{line}", problem)
+    bench.require_lines(name, rows=wiring.rows, columns=wiring.columns)
+    if wiring.pulses != "smu":
+        bench.require_lines(name, pulse_rows=wiring.pulse_rows)
+    elif wiring.pulse_rows:
+        problem = "the SMU pulses by way of rows; leave pulse_rows out, or set pulses"
+        raise ConfigError(bench.path, f"{key}.pulse_rows", problem)
     shared = set(map(_output, wiring.rows)) & set(map(_output, wiring.columns))
     if shared:
         card, output = min(shared)

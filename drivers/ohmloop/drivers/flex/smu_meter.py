@@ -18,6 +18,7 @@ from .flex_commands import (
     line,
     measure_current,
     pause,
+    remembered,
     voltage_range,
 )
 from .flex_part import FlexPart
@@ -84,13 +85,9 @@ class SmuMeter(FlexPart):
             raise refused
 
     def _measure(self, voltage: float) -> float:
-        text = line(
-            *self._switch_on(),
-            force_voltage(self.channel, self._source, voltage, self.compliance),
-            *([pause(self._settle)] if self._settle else []),
-            measure_current(self.channel, self._range),
-            force_voltage(self.channel, self._source, 0.0, self.compliance),
-        )
+        text = self._spot(voltage)
+        if not self._on:
+            text = line(*self._switch_on(), text)
         wait = self._settle + self._nplc * _LINE
         data = self.analyser.asked(text, read_data, wait)
         if len(data) != 1 or data[0].slot != self.channel or data[0].kind != "I":
@@ -100,3 +97,21 @@ class SmuMeter(FlexPart):
             return data[0].value
         self.trouble = self.trouble or STATUS[data[0].status]
         return nan
+
+    def _spot(self, voltage: float) -> str:
+        """On, settle, measure, off."""
+        return _spot(
+            *(self.channel, self._source, self._range, self._settle, voltage, self.compliance)
+        )
+
+
+@remembered
+def _spot(
+    channel: int, source: int, measuring: int, settle: float, voltage: float, compliance: float
+) -> str:
+    return line(
+        force_voltage(channel, source, voltage, compliance),
+        *([pause(settle)] if settle else []),
+        measure_current(channel, measuring),
+        force_voltage(channel, source, 0.0, compliance),
+    )

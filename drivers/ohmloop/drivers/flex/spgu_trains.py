@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape
 from ohmloop.drivers.errors import InstrumentError, LinkError, ReportedError
@@ -147,19 +148,9 @@ class SpguTrains(FlexPart):
             return
         self._armed = None
         period = shape.width + self._conditions.rest
-        times = [
-            spgu_period(round(period, 8)),
-            spgu_timing(self.channel, shape.width, self._edge),
-        ]
-        if period < self._period:  # at no time may a width be beyond its period
-            times.reverse()
-        self.analyser.obey(
-            *self._switch_on(),
-            *times,
-            spgu_voltage(self.channel, shape.amplitude),
-            spgu_count(count),
-            command("SPUPD", self.channel),
-        )
+        shorter = period < self._period
+        settings = _arming(self.channel, self._edge, shape, period, count, shorter)
+        self.analyser.obey(*self._switch_on(), *settings)
         self._on, self._armed, self._period = True, (shape, count), period
 
     def _ending(self, count: int, left: float, playing: bool) -> Outcome:
@@ -232,3 +223,19 @@ class SpguTrains(FlexPart):
         """The whole instrument off."""
         self._armed = None
         super().make_safe()
+
+
+@lru_cache(maxsize=1024)
+def _arming(
+    channel: int, edge: float, shape: PulseShape, period: float, count: int, shorter: bool
+) -> tuple[str, ...]:
+    """Commands for a train; ``shorter`` than the last, as pulses go: no width beyond its period."""
+    times = [spgu_period(round(period, 8)), spgu_timing(channel, shape.width, edge)]
+    if shorter:
+        times.reverse()
+    return (
+        *times,
+        spgu_voltage(channel, shape.amplitude),
+        spgu_count(count),
+        command("SPUPD", channel),
+    )

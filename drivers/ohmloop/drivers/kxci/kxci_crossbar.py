@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.bench_crossbar import BenchCrossbar
 from ohmloop.drivers.characteristics import Characteristics
 from ohmloop.drivers.conditions import PulseConditions
-from ohmloop.drivers.crossbar import Capabilities, Crossbar, log
+from ohmloop.drivers.crossbar import Capabilities, log
 from ohmloop.drivers.errors import (
     InDoubtError,
     InstrumentError,
     LinkError,
     NotConnectedError,
 )
-from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
 
 from .commands import channel_name
@@ -72,7 +72,7 @@ class KxciKind:
         return crossbar
 
 
-class Kxci4200Crossbar(Crossbar):
+class Kxci4200Crossbar(BenchCrossbar):
     """See the module. Opened by ``open_crossbar``.
 
     Attributes:
@@ -87,16 +87,11 @@ class Kxci4200Crossbar(Crossbar):
         scs: Keithley4200A,
         characteristics: Characteristics | None = None,
     ) -> None:
-        shape = bench.config.crossbars[name].shape
         super().__init__(
-            shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
-            capabilities=Capabilities(parallel_forward=True, coincidence_update=True),
-            characteristics=characteristics,
-            ledger=WearLedger(shape, bench.ledger_path(name)),
-            name=f"{bench.config.name}#{name}",
+            bench,
+            name,
+            characteristics,
+            Capabilities(parallel_forward=True, coincidence_update=True),
         )
         wiring = wiring_of(bench, name)
         self.scs = scs

@@ -93,13 +93,7 @@ def check_wiring(bench: Bench, name: str) -> None:
     """
     wiring = wiring_of(bench, name)
     key = f"crossbars.{name}.wiring"
-    shape = bench.config.crossbars[name].shape
-    for line, channels, count in zip(
-        ("rows", "columns"), (wiring.rows, wiring.columns), shape, strict=True
-    ):
-        if len(channels) != count:
-            problem = f"wires {len(channels)} {line}, but the shape asks for {count}"
-            raise ConfigError(bench.path, f"{key}.{line}", problem)
+    bench.require_lines(name, rows=wiring.rows, columns=wiring.columns)
     _check_shared(bench, name, wiring, key)
     options = _check_analyser(bench, wiring.analyser, f"{key}.analyser")
     try:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from typing import Any
 
 import serial
 
 from .interrupts import interrupts_held
+from .sockets import PlainSocket, SilenceError
 from .transport import Tap
 
 _SLICE = 0.05  # longest wait of a real port before looking at the clock again, s
-_CHUNK = 1 << 16
 _WRITE = 10.0  # longest time for a port to take bytes, beyond what the baud rate explains, s
 
 Failures = (OSError, ValueError, serial.SerialException)
@@ -41,10 +42,11 @@ class SerialPort:
         self._port: Any = serial.serial_for_url(
             resource, baudrate=baud, timeout=_SLICE, exclusive=True
         )
-        self._port.write_timeout = _WRITE + (1 << 20) * 10 / baud
-        self._socket: socket.socket | None = getattr(self._port, "_socket", None)
-        if self._socket is not None:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        patience = _WRITE + (1 << 20) * 10 / baud
+        self._port.write_timeout = patience
+        # Sockets go past pySerial, which asks the system before every piece.
+        opened: socket.socket | None = getattr(self._port, "_socket", None)
+        self._socket = None if opened is None else PlainSocket(opened, patience)
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``; Ctrl-C waits until it is out, so that no frame is cut in half.
@@ -52,12 +54,11 @@ class SerialPort:
         Raises:
             OSError: the line broke.
         """
-        with interrupts_held():
-            if self._socket is None:
+        if self._socket is None:
+            with interrupts_held():
                 self._port.write(data)
-            else:  # past pySerial, which asks the system before every piece
-                self._socket.settimeout(self._port.write_timeout)
-                self._socket.sendall(data)
+        else:
+            self._socket.send(data)
         if self._tap:
             self._tap.sent(data)
 
@@ -75,14 +76,10 @@ class SerialPort:
     def _read(self, seconds: float) -> bytes:
         if self._socket is None:
             return bytes(self._port.read(max(1, self._port.in_waiting)))
-        self._socket.settimeout(max(seconds, 0.0))
         try:
-            data = self._socket.recv(_CHUNK)
-        except (TimeoutError, BlockingIOError):
+            return self._socket.receive(time.monotonic() + seconds)
+        except SilenceError:
             return b""
-        if not data:
-            raise ConnectionResetError("closed the connection")
-        return data
 
     def close(self) -> None:
         """Let go of the line; never raises."""

@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import pyvisa
 from pyvisa.resources import MessageBasedResource
 
 from .interrupts import interrupts_held
+from .sockets import PlainSocket, SilenceError
 
 _CHUNK = 1 << 16
-_WHOLE = 1 << 12  # bytes that one call of the system takes, or none of them
 _SEND = 30.0  # longest time for a peer to take bytes, s
-
-
-class SilenceError(Exception):
-    """Nothing came in time."""
 
 
 Failures = (OSError, pyvisa.Error)
@@ -57,11 +51,11 @@ class Stream(Protocol):
         """Device clear, where the interface has one."""
 
 
-class SocketStream:
+class SocketStream(PlainSocket):
     """A TCP socket.
 
     Args:
-        opened: a connected socket; Nagle's delay is switched off.
+        opened: a connected socket.
 
     Raises:
         OSError: it is not connected (PyVISA-py calls a refused connection open).
@@ -74,41 +68,32 @@ class SocketStream:
         if code:
             raise OSError(code, os.strerror(code))
         opened.getpeername()
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket, self._buffer = opened, bytearray()
-        self._arrived = _arrivals(opened)
-
-    def send(self, data: bytes) -> None:
-        """Send all of ``data``; Ctrl-C does not cut it in half."""
-        self._socket.settimeout(_SEND)
-        if len(data) > _WHOLE:
-            with interrupts_held():
-                self._socket.sendall(data)
-        elif self._socket.send(data) != len(data):  # the system takes a small message whole
-            raise OSError("it takes no more bytes")
+        super().__init__(opened, _SEND)
+        self._buffer = bytearray()
 
     def read_until(self, end: bytes, deadline: float) -> bytes:
         """Bytes up to and with ``end``."""
+        if not self._buffer:
+            data = self.receive(deadline)
+            if data.find(end) == len(data) - len(end):  # nearly always: one reply, and all of it
+                return data
+            self._buffer += data
         looked = 0
         while (found := self._buffer.find(end, looked)) < 0:
             looked = max(0, len(self._buffer) - len(end) + 1)
-            self._more(deadline)
+            self._buffer += self.receive(deadline)
         return self._take(found + len(end))
 
     def read_exactly(self, count: int, deadline: float) -> bytes:
         """``count`` bytes."""
         while len(self._buffer) < count:
-            self._more(deadline)
+            self._buffer += self.receive(deadline)
         return self._take(count)
 
     def drop_pending(self) -> bytes:
         """Throw away what has come already."""
-        while self._arrived():
-            data = self._socket.recv(_CHUNK)
-            if not data:
-                break  # the next read says that the peer has closed
-            self._buffer += data
-        return self._take(len(self._buffer)) if self._buffer else b""
+        come = self.arrived()
+        return self.leftover() + come if self._buffer else come
 
     def leftover(self) -> bytes:
         """What was received and never asked for, such as half a reply."""
@@ -117,32 +102,10 @@ class SocketStream:
     def clear(self) -> None:
         """A raw socket has no device clear; a new connection owes nothing."""
 
-    def _more(self, deadline: float) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise SilenceError
-        self._socket.settimeout(left)
-        try:
-            data = self._socket.recv(_CHUNK)
-        except TimeoutError:
-            raise SilenceError from None
-        if not data:
-            raise ConnectionResetError("closed the connection")
-        self._buffer += data
-
     def _take(self, count: int) -> bytes:
         taken = bytes(self._buffer[:count])
         del self._buffer[:count]
         return taken
-
-
-def _arrivals(opened: socket.socket) -> Callable[[], object]:
-    """What tells, at once, whether bytes have arrived; cheaper than to try and fail."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(opened, select.POLLIN)
-        return lambda: poll.poll(0)
-    return lambda: select.select([opened], [], [], 0)[0]
 
 
 class SessionStream:

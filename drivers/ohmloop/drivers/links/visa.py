@@ -18,7 +18,8 @@ from pyvisa.resources import MessageBasedResource
 
 from ohmloop.drivers.errors import LinkError, NotConnectedError
 
-from .streams import Failures, SilenceError, Stream, stream_of
+from .sockets import SilenceError
+from .streams import Failures, Stream, stream_of
 from .transport import Tap, Traffic, tell
 
 _WAKING = (10.0, 2.0)  # for so long at most, an instrument may take so much longer to reply, s
@@ -58,7 +59,7 @@ class VisaTransport:
         tap: Tap | None = None,
     ) -> None:
         self.name, self.resource, self.traffic = name, resource, Traffic()
-        self.tap, self._end = tap, end
+        self.tap, self._end, self._ends = tap, end, end + "\r\n"
         self._last = end[-1].encode("ascii")
         self._timeout = timeout
         self._lock = threading.RLock()
@@ -93,8 +94,7 @@ class VisaTransport:
     def query(self, text: str, wait: float = 0.0) -> str:
         """Send one message, return one line without its end."""
         with self._lock:
-            self._expect_reply()
-            self.write(text)
+            self._ask(text)
             line = self._line(wait)
             self._in_step = True
             return line
@@ -102,8 +102,7 @@ class VisaTransport:
     def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
         """Send one message, return ``count`` bytes; line feeds among them are data."""
         with self._lock:
-            self._expect_reply()
-            self.write(text)
+            self._ask(text)
             data = self._read(wait, count)
             self._in_step = True
             return data
@@ -206,14 +205,12 @@ class VisaTransport:
         return self._stream
 
     def _line(self, wait: float) -> str:
-        data = self._read(wait)
-        return data.decode("ascii", errors="replace").rstrip(self._end + "\r\n")
+        return self._read(wait).decode("ascii", errors="replace").rstrip(self._ends)
 
     def _read(self, wait: float, count: int | None = None) -> bytes:
         """One line, or ``count`` bytes."""
-        stream, longest, now = self._opened(), self._timeout + wait, time.monotonic()
-        if now < self.waking_until:
-            longest += _WAKING[1]
+        stream, now = self._opened(), time.monotonic()
+        longest = self._timeout + wait + (_WAKING[1] if now < self.waking_until else 0.0)
         deadline = now + longest
         try:
             if count is None:
@@ -241,14 +238,17 @@ class VisaTransport:
             raise self._error("an earlier reply is still owed; resynchronise before asking again")
         self._in_step = False
 
-    def _expect_reply(self) -> None:
-        """The same before a question; what came unasked, such as a second reply, is dropped."""
+    def _ask(self, text: str) -> None:
+        """Send a question; what came unasked before it, such as a second reply, is dropped."""
         if self._in_step:
             try:
-                self._arrived(self._opened().drop_pending())
+                unasked = self._opened().drop_pending()
             except Failures as error:
                 raise self._broken("sending", error) from error
+            if unasked:
+                self._arrived(unasked)
         self._owe_reply()
+        self.write(text)
 
     def _broken(self, doing: str, error: BaseException) -> LinkError:
         return self._error(f"the link broke while {doing}: {_brief(error)}")

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.bench_crossbar import BenchCrossbar
 from ohmloop.drivers.characteristics import Characteristics
-from ohmloop.drivers.crossbar import Crossbar, log
+from ohmloop.drivers.crossbar import log
 from ohmloop.drivers.errors import (
     ConfigError,
     InDoubtError,
@@ -23,7 +24,6 @@ from ohmloop.drivers.errors import (
     OhmloopError,
     ProgramError,
 )
-from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import PulseProgram
 
 from .parts import Evidence, Matrix, Meter, Outcome, Part, Pulser, Route
@@ -32,7 +32,7 @@ from .snake import snake
 _ATTEMPTS = 3  # to play one train, or to read one block
 
 
-class RoutedCrossbar(Crossbar):
+class RoutedCrossbar(BenchCrossbar):
     """See the module.
 
     Args:
@@ -61,16 +61,7 @@ class RoutedCrossbar(Crossbar):
         pulser_route: Route,
         characteristics: Characteristics | None = None,
     ) -> None:
-        shape = bench.config.crossbars[name].shape
-        super().__init__(
-            shape,
-            conditions=bench.conditions,
-            reading=bench.reading,
-            limits=bench.limits,
-            characteristics=characteristics,
-            ledger=WearLedger(shape, bench.ledger_path(name)),
-            name=f"{bench.config.name}#{name}",
-        )
+        super().__init__(bench, name, characteristics)
         self.matrix, self.meter, self.pulser = matrix, meter, pulser
         self._meter_route, self._pulser_route = meter_route, pulser_route
         if problem := pulser.refusal(self.conditions):
@@ -103,29 +94,24 @@ class RoutedCrossbar(Crossbar):
         self.meter.prepare_meter(self.reading)
         try:
             for k, row in enumerate(rows.tolist()):
-                along = np.arange(columns.size)[:: -1 if k % 2 else 1]
-                self._read_row(current[k], row, columns, along, voltage)
+                way = slice(None, None, -1 if k % 2 else 1)
+                current[k, way] = self._read_row(row, columns[way].tolist(), voltage)
         finally:
             self.meter.idle()
         return current
 
-    def _read_row(
-        self,
-        current: NDArray[np.float64],
-        row: int,
-        columns: NDArray[np.intp],
-        along: NDArray[np.intp],
-        voltage: float,
-    ) -> None:
-        """Fill ``current`` with one row's; read again where relays opened in the meantime."""
+    def _read_row(self, row: int, columns: list[int], voltage: float) -> list[float]:
+        """Currents of some cells of a row; read again where relays opened in the meantime."""
+        matrix, meter, route = self.matrix, self.meter, self._meter_route
         for _ in range(_ATTEMPTS):
+            current: list[float] = []
             held = True
-            for j in along.tolist():
-                points = self._meter_route.points(row, int(columns[j]))
-                held &= self.matrix.select(points) or j == along[0]
-                current[j] = self.meter.measure(voltage)
-            if held and self.matrix.holds():
-                return
+            for column in columns:
+                # How the relays were before the first cell does not matter.
+                held &= matrix.select(route.points(row, column)) or not current
+                current.append(meter.measure(voltage))
+            if held and matrix.holds():
+                return current
         raise InstrumentError(
             self.matrix.name,
             self.matrix.resource,

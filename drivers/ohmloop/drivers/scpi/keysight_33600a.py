@@ -15,7 +15,7 @@ OUTPut, TRIGger, VOLTage:LIMit). Limits: 33600A data sheet (16 ns, 1 GSa/s, +-10
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -63,6 +63,7 @@ class Keysight33600A(MarkedSource):
     )
     longest = 1_000_000
     _waves: PulseWaves
+    _texts: tuple[str, str]
     _pair_loaded = False  # whether the waveforms of one pulse are in the volatile memory
 
     def path(self, attribute: str) -> str:
@@ -81,6 +82,7 @@ class Keysight33600A(MarkedSource):
     def prepare_pulser(self, conditions: PulseConditions) -> None:
         """Waveforms, levels, clamps and burst, without a trigger; the output stays off."""
         self._waves = pulse_waves(conditions, self._fastest)
+        self._texts = _texts(self._waves)
         if self.enter(("pulser", conditions), self._settings):
             self._pair_loaded = True
 
@@ -172,7 +174,8 @@ class Keysight33600A(MarkedSource):
         return [f":SOUR{c}:DATA:VOL:CLE", *loads, f":SOUR{c}:FUNC:ARB {_UP}"]
 
     def _load(self, name: str, counts: Sequence[int]) -> str:
-        values = ",".join(_level(v) for v in self._waves.samples(counts))
+        up, down = self._texts
+        values = ",".join(up if n > 0 else down for n in counts for _ in range(abs(n)))
         return f":SOUR{self.options.channel}:DATA:ARB {name},{values}"
 
     @property
@@ -206,6 +209,13 @@ def generator_refusal(
     except ValueError as error:
         return str(error)
     return ""
+
+
+@lru_cache(maxsize=16)
+def _texts(waves: PulseWaves) -> tuple[str, str]:
+    """Samples of an up and of a down pulse as text."""
+    up, down = (",".join(map(_level, waves.samples([sign]))) for sign in (1, -1))
+    return up, down
 
 
 def _level(value: float) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 
 from ohmloop.drivers.errors import InstrumentError
 
@@ -19,19 +20,20 @@ from .scpi_instrument import ScpiInstrument
 
 _CHANNEL = re.compile(r"\d{5}")
 _ALL_CARDS = ("1", "2", "3", "4")
+_REMEMBERED = 4096  # moves, and replies: more than the crosspoints of four cards
 
 
 class KeysightB2200(ScpiInstrument):
     """The matrix, as a ``routed.Matrix``. It is told which cards it uses by ``use``."""
 
     models = ("B2200A", "B2201A", "E5250A")
-    _cards: Sequence[str] = _ALL_CARDS
+    _cards: tuple[str, ...] = _ALL_CARDS
     _left: frozenset[str] | None = None
     """Channels closed as the last move left them; None where that is not known."""
 
     def use(self, points: Iterable[str]) -> None:
         """Look after the cards of these channels only."""
-        self._cards = sorted({point[0] for point in points})
+        self._cards = tuple(sorted({point[0] for point in points}))
 
     def open_all(self) -> None:
         """Reset, break before make, everything open; comes back after a lost link.
@@ -85,28 +87,20 @@ class KeysightB2200(ScpiInstrument):
     def _reset(self) -> None:
         self._left = None
         setup = ["*RST", "*CLS", ":ROUT:FUNC NCON", ":CONN:RULE ALL,FREE", ":CONN:SEQ ALL,BBM"]
-        replies = self.batch([*setup, ":OPEN:CARD ALL", *self._which()], len(self._cards))
-        self._require(_channels(replies), frozenset())
+        replies = self.batch([*setup, ":OPEN:CARD ALL", *_which(self._cards)], len(self._cards))
+        self._require(_channels(tuple(replies)), frozenset())
         self._left = frozenset()
 
     def _move(
         self, left: frozenset[str], wanted: frozenset[str]
     ) -> tuple[frozenset[str], frozenset[str]]:
         """Channels closed before and after opening and closing what differs."""
-        moves = []
-        if left - wanted:
-            moves.append(f":OPEN {_listed(left - wanted)}")
-        if wanted - left:
-            moves.append(f":CLOS {_listed(wanted - left)}")
         cards = len(self._cards)
-        replies = self.batch([*self._which(), *moves, *self._which()], 2 * cards)
-        return _channels(replies[:cards]), _channels(replies[cards:])
+        replies = self.batch(_moves(self._cards, left, wanted), 2 * cards)
+        return _channels(tuple(replies[:cards])), _channels(tuple(replies[cards:]))
 
     def _closed(self) -> frozenset[str]:
-        return _channels(self.batch(self._which(), len(self._cards)))
-
-    def _which(self) -> list[str]:
-        return [f":CLOS:CARD? {card}" for card in self._cards]
+        return _channels(tuple(self.batch(_which(self._cards), len(self._cards))))
 
     def _require(self, closed: frozenset[str], wanted: frozenset[str]) -> None:
         if closed == wanted:
@@ -119,7 +113,25 @@ class KeysightB2200(ScpiInstrument):
         )
 
 
-def _channels(replies: Iterable[str]) -> frozenset[str]:
+def _which(cards: Iterable[str]) -> list[str]:
+    """Questions for the channels that are closed."""
+    return [f":CLOS:CARD? {card}" for card in cards]
+
+
+# Cells are visited again and again: what is said and heard then is said and heard again.
+@lru_cache(maxsize=_REMEMBERED)
+def _moves(cards: tuple[str, ...], left: frozenset[str], wanted: frozenset[str]) -> tuple[str, ...]:
+    """Open and close what differs, the cards being asked before and after."""
+    moves = []
+    if left - wanted:
+        moves.append(f":OPEN {_listed(left - wanted)}")
+    if wanted - left:
+        moves.append(f":CLOS {_listed(wanted - left)}")
+    return *_which(cards), *moves, *_which(cards)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _channels(replies: tuple[str, ...]) -> frozenset[str]:
     return frozenset(channel for reply in replies for channel in _CHANNEL.findall(reply))
 
 

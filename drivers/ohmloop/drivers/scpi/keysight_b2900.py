@@ -13,12 +13,12 @@ timer 20 us at least, 100 000 triggers).
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import inf
 from typing import Literal
-
-import numpy as np
 
 from ohmloop.drivers.conditions import PulseConditions, PulseShape, ReadCondition
 from ohmloop.drivers.errors import InstrumentError, LinkError
@@ -44,6 +44,7 @@ _RANGES = (0.2, 2.0, 20.0, 200.0)
 _LONGEST_MIX = 1000  # pulses of a train of several runs; the list takes 2500
 _LINE = 0.02  # longest power-line cycle, s
 _NO_READING = 9e37
+_BLOCK = struct.Struct(">3sd")  # a block of one number
 _TAIL = re.compile(r';(\d+);([+-]?\d+),".*"')  # of the reply to a reading
 _NEARLY = 0.999  # of the limit; a reading there says that it was reached
 
@@ -138,23 +139,19 @@ class KeysightB2900(MarkedSource):
         return self._measure(voltage)
 
     def _measure(self, voltage: float) -> float:
-        c = self.options.channel
-        commands = [
-            *(f":SOUR{c}:VOLT {number(voltage)}", f":OUTP{c} ON", f":INIT (@{c})", "*WAI"),
-            *(f":FETC:ARR:CURR? (@{c})", f":SOUR{c}:VOLT 0", "*ESE?", ":SYST:ERR?"),
-        ]
         wait = self._reading.settle + self._reading.nplc * _LINE
-        data = self.transport.query_block(";".join(commands), 11, wait)
+        data = self.transport.query_block(_spot(self.options.channel, voltage), _BLOCK.size, wait)
         tail = self.transport.read_line(wait)
         found = _TAIL.fullmatch(tail.strip())
-        if not data.startswith(b"#18") or not found:
+        start, current = _BLOCK.unpack(data)
+        if start != b"#18" or not found:
             raise self.garbled(tail)
         if int(found[2]):
             raise self.reported(int(found[2]))
         if int(found[1]) != self.marks.now:
             self._lost()
             raise LinkError(self.name, self.resource, "lost its power while it read")
-        return float(np.frombuffer(data[3:], ">f8")[0])
+        return float(current)
 
     @staticmethod
     def refusal(conditions: PulseConditions) -> str:
@@ -303,6 +300,17 @@ class KeysightB2900(MarkedSource):
 
     def _duration(self, counts: Sequence[int]) -> float:
         return sum(abs(n) * (self._pulse(n).width + self._conditions.rest) for n in counts)
+
+
+@lru_cache(maxsize=64, typed=True)
+def _spot(channel: int, voltage: float) -> str:
+    """Settle, measure, back to 0 V; the register and the oldest error after it."""
+    c = channel
+    commands = [
+        *(f":SOUR{c}:VOLT {number(voltage)}", f":OUTP{c} ON", f":INIT (@{c})", "*WAI"),
+        *(f":FETC:ARR:CURR? (@{c})", f":SOUR{c}:VOLT 0", "*ESE?", ":SYST:ERR?"),
+    ]
+    return ";".join(commands)
 
 
 def _floats(text: str) -> list[float]:

@@ -29,10 +29,10 @@ T = TypeVar("T")
 def number(value: float | int) -> str:
     """A number as SCPI text that reads back exactly.
 
-    >>> number(1e-7), number(True), number(2)
-    ('1e-07', '1', '2')
+    >>> number(1e-7), number(True), number(2), number(-0.0)
+    ('1e-07', '1', '2', '0.0')
     """
-    return str(int(value)) if isinstance(value, int) else repr(float(value))
+    return str(int(value)) if isinstance(value, int) else repr(float(value) + 0.0)
 
 
 def fields_of(reply: str) -> list[str]:
@@ -41,9 +41,9 @@ def fields_of(reply: str) -> list[str]:
     >>> fields_of('1;+0,"none; all well"')
     ['1', '+0,"none; all well"']
     """
-    fields = reply.split(";")
-    if not any(field.count('"') % 2 for field in fields):  # no ; within quotes: nearly always
-        return [field.strip() for field in fields] if reply else []
+    quote = reply.find('"')
+    if quote < 0 or reply.find(";", quote) < 0:  # no ; within quotes: nearly always
+        return list(map(str.strip, reply.split(";"))) if reply else []
     return [match[1].strip() for match in _FIELDS.finditer(reply) if match.start() < len(reply)]
 
 

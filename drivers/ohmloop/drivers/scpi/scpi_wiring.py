@@ -82,7 +82,8 @@ def check_wiring(bench: Bench, name: str) -> None:
     """
     wiring = wiring_of(bench, name)
     key = f"crossbars.{name}.wiring"
-    _check_lines(bench, key, wiring, bench.config.crossbars[name].shape)
+    bench.require_lines(name, rows=wiring.rows, columns=wiring.columns)
+    _check_outputs(bench, key, wiring)
     _check_ports(bench, key, wiring)
     bench.require(f"{key}.source", wiring.source, KeysightB2900)
     bench.require(f"{key}.matrix", wiring.matrix, KeysightB2200)
@@ -92,12 +93,7 @@ def check_wiring(bench: Bench, name: str) -> None:
     _check_pulses(bench, wiring)
 
 
-def _check_lines(bench: Bench, key: str, wiring: ScpiWiring, shape: tuple[int, int]) -> None:
-    lines = (("rows", wiring.rows), ("columns", wiring.columns))
-    for (line, channels), count in zip(lines, shape, strict=True):
-        if len(channels) != count:
-            problem = f"wires {len(channels)} {line}, but the shape asks for {count}"
-            raise ConfigError(bench.path, f"{key}.{line}", problem)
+def _check_outputs(bench: Bench, key: str, wiring: ScpiWiring) -> None:
     outputs = Counter((c[0], c[3:]) for c in [*wiring.rows, *wiring.columns])
     (card, output), uses = outputs.most_common(1)[0]
     if uses > 1:

@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers.bench import Bench
+from ohmloop.drivers.bench_crossbar import BenchCrossbar
 from ohmloop.drivers.characteristics import Characteristics
 from ohmloop.drivers.conditions import PulseConditions
-from ohmloop.drivers.crossbar import Crossbar, log
+from ohmloop.drivers.crossbar import log
 from ohmloop.drivers.errors import (
     InDoubtError,
     InstrumentError,
@@ -34,7 +35,6 @@ from ohmloop.drivers.errors import (
     OhmloopError,
     ReportedError,
 )
-from ohmloop.drivers.limits import WearLedger
 from ohmloop.drivers.pulses import CoincidencePulses, PulseProgram
 
 from .keithley707b import Keithley707B
@@ -93,7 +93,7 @@ class TspKind:
             raise
 
 
-class TspCrossbar(Crossbar):
+class TspCrossbar(BenchCrossbar):
     """See the module. Opened by ``open_crossbar``; addresses one cell at a time."""
 
     def __init__(
@@ -104,16 +104,7 @@ class TspCrossbar(Crossbar):
         matrix: Keithley707B,
         characteristics: Characteristics | None = None,
     ) -> None:
-        shape = bench.config.crossbars[name].shape
-        super().__init__(
-            shape,
-            conditions=bench.conditions_of(name),
-            reading=bench.reading_of(name),
-            limits=bench.limits_of(name),
-            characteristics=characteristics,
-            ledger=WearLedger(shape, bench.ledger_path(name)),
-            name=f"{bench.config.name}#{name}",
-        )
+        super().__init__(bench, name, characteristics)
         self.smu, self.matrix, self.bench = smu, matrix, bench
         self.wiring = wiring_of(bench, name)
         self._token, self._configured = token_hex(4), 0

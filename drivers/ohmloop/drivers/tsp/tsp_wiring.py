@@ -65,14 +65,8 @@ def check_wiring(bench: Bench, name: str) -> None:
         ConfigError: names the key.
     """
     wiring = wiring_of(bench, name)
-    shape = bench.config.crossbars[name].shape
     key = f"crossbars.{name}.wiring"
-    for line, points, count in zip(
-        ("rows", "columns"), (wiring.rows, wiring.columns), shape, strict=True
-    ):
-        if len(points) != count:
-            problem = f"wires {len(points)} {line}, but the shape asks for {count}"
-            raise ConfigError(bench.path, f"{key}.{line}", problem)
+    bench.require_lines(name, rows=wiring.rows, columns=wiring.columns)
     shared = set(wiring.rows) & set(wiring.columns)
     if shared:
         problem = f"{min(shared)} is wired to a row and to a column: that shorts the cell"

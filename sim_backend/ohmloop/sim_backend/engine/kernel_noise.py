@@ -24,12 +24,12 @@ _M1, _M2 = np.uint64(noise.M1), np.uint64(noise.M2)
 _S27, _S30, _S31, _S32 = (np.uint64(s) for s in (27, 30, 31, 32))
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 _L0, _L1, _L2, _L3, _L4, _L5 = (np.float32(c) for c in noise.LN)
-_N0, _N1, _N2, _N3 = (np.float32(c) for c in noise.TOP)
-_D0, _D1, _D2 = (np.float32(c) for c in noise.BOTTOM)
-_LN4 = np.float32(noise.LN4)
+_N0, _N1, _N2, _N3, _N4 = (np.float32(c) for c in noise.TOP)
+_D0, _D1, _D2, _D3, _D4 = (np.float32(c) for c in noise.BOTTOM)
+_LN2 = np.float32(noise.LN2)
 _SIGN, _REST = np.uint32(0x80000000), np.uint32(0x7FFFFFFF)
 _MANTISSA, _UNITY, _POINT = np.uint32(0x7FFFFF), np.uint32(0x3F800000), np.uint32(23)
-_OCTAVES = np.int32(127 + 32)
+_OCTAVES = np.int32(127 + 31)
 
 
 @compiled
@@ -58,8 +58,9 @@ def normal_of(bits: Any) -> Any:
     v = np.float32(x).view(np.uint32)
     m = np.uint32((v & _MANTISSA) | _UNITY).view(np.float32) - _ONE
     ln = _L0 + m * (_L1 + m * (_L2 + m * (_L3 + m * (_L4 + m * _L5))))
-    t = np.sqrt(np.float32(_OCTAVES - np.int32(v >> _POINT)) * _LN4 - ln)
-    size = (_N0 + t * (_N1 + t * (_N2 + t * _N3))) / (_D0 + t * (_D1 + t * _D2))
+    s = np.float32(_OCTAVES - np.int32(v >> _POINT)) * _LN2 - ln
+    above = _N0 + s * (_N1 + s * (_N2 + s * (_N3 + s * _N4)))
+    size = above / (_D0 + s * (_D1 + s * (_D2 + s * (_D3 + s * _D4))))
     return np.uint32(np.float32(size).view(np.uint32) ^ (bits & _SIGN)).view(np.float32)
 
 

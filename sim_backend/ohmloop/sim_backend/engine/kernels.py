@@ -21,8 +21,8 @@ from .laws import q_down, q_up
 
 BLOCK = 512
 """Cells worked on together."""
-_FEW = 4
-"""A round with less than one cell in so many is gathered."""
+_FEW = 6
+"""When less than one cell in so many is in a round, those that are get gathered."""
 _ONE, _ZERO = np.float32(1), np.float32(0)
 
 
@@ -53,7 +53,20 @@ class Cells(NamedTuple):
 
 
 class Block(NamedTuple):
-    """What is worked out for a block: pulses given, those that move, their way, draws."""
+    """What is worked out for neighbouring cells; arrays of ``BLOCK``.
+
+    Attributes:
+        given: pulses each cell is given.
+        n: those that move it.
+        way: their direction, 1 or -1.
+        std: relative noise.
+        add: noise, S.
+        keys: of the draws.
+        bits: random bits; of gathered cells, too.
+        xi: normal numbers; of gathered cells, too.
+        places: draws of gathered cells.
+        index: gathered cells.
+    """
 
     given: Any
     n: Any
@@ -63,6 +76,7 @@ class Block(NamedTuple):
     keys: Any
     bits: Any
     xi: Any
+    places: Any
     index: Any
 
 
@@ -87,30 +101,53 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
         start: first row.
         stop: first row that is somebody else's.
     """
-    width, block, total = columns[0].shape[1], _new_block(), 0
-    for row in range(start, stop):
-        for column in range(0, width, BLOCK):
-            w, first = min(BLOCK, width - column), row * width + column
-            fresh = True
-            for b in range(rows[0].shape[0]):
-                if rows[0][b, row] == 0:
-                    continue
-                here = (columns[0][b, column : column + w], columns[1][b, column : column + w])
-                fire = _coincide(cells, block, rows[0][b, row], rows[1][b, row], here, w)
-                if fire == 0:
-                    continue
-                if fresh:
-                    _prepare(cells, block, first, w)
-                    fresh = False
-                _pulse_block(cells, block, first, w)
-                total += fire
+    block, width, total = _new_block(cells), columns[0].shape[1], 0
+    if width > BLOCK:
+        for row in range(start, stop):
+            for column in range(0, width, BLOCK):
+                w = min(BLOCK, width - column)
+                total += _samples(cells, block, rows, columns, row, row + 1, column, w)
+    else:
+        together = BLOCK // width
+        for row in range(start, stop, together):
+            end = min(row + together, stop)
+            total += _samples(cells, block, rows, columns, row, end, 0, width)
+    return total
+
+
+@compiled
+def _samples(
+    cells: Any,
+    block: Any,
+    rows: Any,
+    columns: Any,
+    start: Any,
+    stop: Any,
+    column: Any,
+    w: Any,
+) -> Any:
+    """All samples on ``w`` columns of some rows, which lie side by side; returns the pulses."""
+    first, total, fresh = start * columns[0].shape[1] + column, 0, True
+    for b in range(rows[0].shape[0]):
+        here = (columns[0][b, column : column + w], columns[1][b, column : column + w])
+        fire = 0
+        for row in range(start, stop):
+            at = (row - start) * w
+            given, way = block.given[at : at + w], block.way[at : at + w]
+            if rows[0][b, row] == 0:
+                given[:] = 0
+            else:
+                fire += _coincide(cells, given, way, rows[0][b, row], rows[1][b, row], here)
+        if fire > 0:
+            fresh = _pulse_block(cells, block, first, fire, fresh, (stop - start) * w)
+            total += fire
     return total
 
 
 @compiled
 def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
     """Signed counts ``signed`` (int32, one a cell) on cells ``start`` to ``stop``."""
-    block, total = _new_block(), 0
+    block, total = _new_block(cells), 0
     for first in range(start, stop, BLOCK):
         w, fire = min(BLOCK, stop - first), 0
         for i in range(w):
@@ -120,8 +157,7 @@ def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
             block.given[i] = abs(count) if strength != _ZERO else 0
             fire += block.given[i]
         if fire > 0:
-            _prepare(cells, block, first, w)
-            _pulse_block(cells, block, first, w)
+            _pulse_block(cells, block, first, fire, True, w)
             total += fire
     return total
 
@@ -165,8 +201,8 @@ def readings(g: Any, reads: Any, std: Any, root: Any, which: Any, out: Any) -> N
 
 
 @compiled
-def _new_block() -> Any:
-    return Block(
+def _new_block(cells: Any) -> Any:
+    block = Block(
         np.empty(BLOCK, np.int32),
         np.empty(BLOCK, np.int32),
         np.empty(BLOCK, np.float32),
@@ -175,118 +211,101 @@ def _new_block() -> Any:
         np.empty(BLOCK, np.uint64),
         np.empty(BLOCK, np.uint32),
         np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.uint64),
         np.empty(BLOCK + 1, np.int32),
     )
+    block.std[:], block.add[:] = cells.std[0], cells.add[0]
+    return block
 
 
 @compiled
-def _coincide(cells: Any, block: Any, train: Any, sign: Any, columns: Any, w: Any) -> Any:
-    """Pulses of one sample for a block; returns how many."""
+def _coincide(cells: Any, given: Any, way: Any, train: Any, sign: Any, columns: Any) -> Any:
+    """Pulses of one sample for cells of one row; returns how many."""
     trains, signs = columns
-    given, way, total = block.given, block.way, 0
-    for i in range(w):
+    total = 0
+    for i in range(given.shape[0]):
         given[i] = np.int32(_popcount(train & trains[i]))
         way[i] = np.float32(sign * signs[i])
     if cells.up == _ZERO or cells.down == _ZERO:
-        for i in range(w):
+        for i in range(given.shape[0]):
             given[i] = given[i] if (cells.up if way[i] > _ZERO else cells.down) != _ZERO else 0
-    for i in range(w):
+    for i in range(given.shape[0]):
         total += given[i]
     return total
 
 
 @compiled
-def _prepare(cells: Any, block: Any, first: Any, w: Any) -> None:
-    """What a block's cells bring with them."""
-    keys = block.keys
-    for i in range(w):
-        keys[i] = key_of(cells.root, first + i)
-    _fill(block.std, cells.std, first, w)
-    _fill(block.add, cells.add, first, w)
+def _pulse_block(cells: Any, block: Any, first: Any, fire: Any, fresh: Any, w: Any) -> Any:
+    """``given`` pulses on every cell of a block, ``fire`` in all.
 
-
-@compiled
-def _fill(out: Any, values: Any, first: Any, w: Any) -> None:
-    """A map's block, where one value may stand for all cells."""
-    if values.shape[0] == 1:
-        out[:w] = values[0]
-    else:
-        out[:w] = values[first : first + w]
-
-
-@compiled
-def _pulse_block(cells: Any, block: Any, first: Any, w: Any) -> None:
-    """``given`` pulses on every cell of a block."""
-    n, given, most = block.n, block.given, 0
-    pulses = cells.pulses[first : first + w]
-    for i in range(w):
-        n[i] = given[i]
+    Returns whether the keys of the cells are still to be worked out.
+    """
+    pulses, n = cells.pulses[first : first + w], block.n
+    if cells.std.shape[0] > 1:
+        block.std[:w] = cells.std[first : first + w]
+    if cells.add.shape[0] > 1:
+        block.add[:w] = cells.add[first : first + w]
+    n[:w] = block.given[:w]
     if cells.endurance.shape[0] > 0:
-        left = cells.endurance[first : first + w]
-        for i in range(w):
-            n[i] = min(n[i], max(left[i] - pulses[i], 0))
-    for i in range(w):
-        most = max(most, n[i])
-    for k in range(most):
-        active = 0
-        for i in range(w):
-            active += n[i] > k
-        if active * _FEW < w:
-            _few(cells, block, pulses, first, k, w)
-            break
-        _round(cells, block, pulses, first, k, w)
-    for i in range(w):
-        pulses[i] += given[i]
+        _tire(n, pulses, cells.endurance[first : first + w])
+    k, active = 0, min(fire, w) if fire * _FEW < w else _active(n, 0, w)
+    while active * _FEW >= w and active > 0:
+        if fresh:
+            _keys(block.keys, cells.root, first, w)
+            fresh = False
+        _draws(block.keys, pulses, k, block.bits, block.xi, w)
+        _steps(cells, cells.g[first : first + w], cells.p, first, block, k, block.xi)
+        k += 1
+        active = _active(n, k, w)
+    if active > 0:
+        _few(cells, block, pulses, first, k, w)
+    pulses += block.given[:w]
+    return fresh
 
 
 @compiled
-def _round(cells: Any, block: Any, pulses: Any, first: Any, k: Any, w: Any) -> None:
-    """Round k of a whole block."""
-    _draw_all(block.keys, pulses, k, block.bits, w)
-    _normals(block.bits, block.xi, w)
-    _step_all(
-        cells.g[first : first + w],
-        cells.p,
-        first,
-        block.n,
-        k,
-        block.way,
-        cells.up,
-        cells.down,
-        block.std,
-        block.add,
-        block.xi,
-    )
+def _tire(n: Any, pulses: Any, endurance: Any) -> None:
+    """Only the pulses that still move a cell."""
+    for i in range(pulses.shape[0]):
+        n[i] = min(n[i], max(endurance[i] - pulses[i], 0))
 
 
 @compiled
-def _draw_all(keys: Any, pulses: Any, k: Any, bits: Any, w: Any) -> None:
+def _active(n: Any, k: Any, w: Any) -> Any:
+    """How many get more than k pulses."""
+    active = 0
     for i in range(w):
-        bits[i] = bits_of(keys[i], pulses[i] + k)
+        active += n[i] > k
+    return active
 
 
 @compiled
-def _normals(bits: Any, xi: Any, w: Any) -> None:
+def _keys(keys: Any, root: Any, first: Any, w: Any) -> None:
+    for i in range(w):
+        keys[i] = key_of(root, first + i)
+
+
+@compiled
+def _draws(keys: Any, places: Any, k: Any, bits: Any, xi: Any, w: Any) -> None:
+    """What pulse k of every cell draws."""
+    for i in range(w):
+        bits[i] = bits_of(keys[i], places[i] + k)
     for i in range(w):
         xi[i] = normal_of(bits[i])
 
 
 @compiled
-def _step_all(
-    g: Any,
-    p: Any,
-    first: Any,
-    n: Any,
-    k: Any,
-    way: Any,
-    up: Any,
-    down: Any,
-    std: Any,
-    add: Any,
-    xi: Any,
-) -> None:
+def _steps(cells: Any, g: Any, p: Any, first: Any, block: Any, k: Any, xi: Any) -> None:
+    """Pulse k of every cell that gets more than k."""
+    n, way, std, add = block.n, block.way, block.std, block.add
+    if cells.up == _ONE and cells.down == _ONE and cells.add.shape[0] == 1 and add[0] == _ZERO:
+        for i in range(g.shape[0]):
+            q = _step(p, first + i, g[i], way[i])
+            moved = _within(p, first + i, g[i] + way[i] * (q * (_ONE + std[i] * xi[i])))
+            g[i] = moved if n[i] > k else g[i]
+        return
     for i in range(g.shape[0]):
-        strength = up if way[i] > _ZERO else down
+        strength = cells.up if way[i] > _ZERO else cells.down
         moved = _moved(p, first + i, g[i], way[i], strength, std[i], add[i], xi[i])
         g[i] = moved if n[i] > k else g[i]
 
@@ -294,23 +313,20 @@ def _step_all(
 @compiled
 def _few(cells: Any, block: Any, pulses: Any, first: Any, k: Any, w: Any) -> None:
     """Rounds from k on, of the few cells that are still in them."""
-    n, index = block.n, block.index
+    n, index, places = block.n, block.index, block.places
     some = 0
     for i in range(w):
         index[some] = i
         some += n[i] > k
     while some > 0:
-        _draw_some(block.keys, pulses, k, index, block.bits, some)
-        _normals(block.bits, block.xi, some)
+        for a in range(some):
+            places[a] = np.uint64(pulses[index[a]] + k)
+        for a in range(some):
+            block.bits[a] = bits_of(key_of(cells.root, first + index[a]), places[a])
+        for a in range(some):
+            block.xi[a] = normal_of(block.bits[a])
         k += 1
         some = _step_some(cells, block, first, k, some)
-
-
-@compiled
-def _draw_some(keys: Any, pulses: Any, k: Any, index: Any, bits: Any, some: Any) -> None:
-    for a in range(some):
-        i = np.uint32(index[a])
-        bits[a] = bits_of(keys[i], pulses[i] + k)
 
 
 @compiled
@@ -343,8 +359,20 @@ def _pulse(cells: Any, j: Any, way: Any) -> None:
 @compiled
 def _moved(p: Any, j: Any, g: Any, way: Any, strength: Any, std: Any, add: Any, xi: Any) -> Any:
     """Conductance of cell j after one pulse; ``way`` is 1 or -1."""
+    q = _step(p, j, g, way) * strength
+    return _within(p, j, g + way * (q * (_ONE + std * xi) + add * xi))
+
+
+@compiled
+def _step(p: Any, j: Any, g: Any, way: Any) -> Any:
+    """Mean step of cell j."""
     cell = np.uint64(j)
     up, down = np.float32(q_up(p, cell, g)), np.float32(q_down(p, cell, g))
-    q = (up if way > _ZERO else down) * strength
-    moved = g + way * (q * (_ONE + std * xi) + add * xi)
-    return min(max(moved, p[0][cell]), p[1][cell])
+    return up if way > _ZERO else down
+
+
+@compiled
+def _within(p: Any, j: Any, g: Any) -> Any:
+    """Between the bounds of cell j."""
+    cell = np.uint64(j)
+    return min(max(g, p[0][cell]), p[1][cell])

@@ -61,23 +61,32 @@ def q_down(p: Any, i: Any, g: Any) -> Any:
 
 @overload(q_up)  # type: ignore[untyped-decorator]
 def _compiled_q_up(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
-    return _compiled(p.instance_class)[0]
+    return _at(_functions(p)[0], p)
 
 
 @overload(q_down)  # type: ignore[untyped-decorator]
 def _compiled_q_down(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
-    return _compiled(p.instance_class)[1]
+    return _at(_functions(p)[1], p)
+
+
+def _functions(p: Any) -> tuple[Any, Any]:
+    """The step functions of the family that a type of parameters belongs to, compiled."""
+    return _compiled_law(_FAMILIES[p.instance_class])
 
 
 @cache
-def _compiled(parameters: type[Any]) -> tuple[Callable[..., Any], ...]:
-    """``q(p, i, g)`` both ways; numba spreads no tuple over arguments, so it is spelled out."""
-    response = _FAMILIES[parameters]
-    given = ", ".join(f"p[{k}][i]" for k in range(len(fields(response))))
-    found = []
-    for q in response.law(np):
-        scope = {"q": compiled(q)}
-        # Numba wants the annotations of the functions above, as they are written.
-        exec(f"def at(p: Any, i: Any, g: Any):\n    return q(g, {given})\n", scope)
-        found.append(scope["at"])
-    return tuple(found)
+def _compiled_law(response: type[ResponseFunction]) -> tuple[Any, Any]:
+    up, down = response.law(np)
+    return compiled(up), compiled(down)
+
+
+def _at(q: Any, p: Any) -> Callable[..., Any]:
+    """``q`` of cell i; numba spreads no tuple over arguments, so they are spelled out.
+
+    Numba wants the annotations of the functions above, as they are written there.
+    """
+    given = ", ".join(f"p[{k}][i]" for k in range(len(p.instance_class._fields)))
+    scope = {"q": q}
+    exec(f"def at(p: Any, i: Any, g: Any):\n    return q(g, {given})\n", scope)
+    found: Callable[..., Any] = scope["at"]
+    return found

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ohmloop.drivers.board.frames import Frame, FrameDecoder
 from ohmloop.sim_backend.instruments.replay.languages import Frames, Text, language_of
+from ohmloop.sim_backend.instruments.replay.requests import Requests
 
 THEN = b'\nabort\nprint("ohmloop-0123abcd", smua.source.output)\n'
 NOW = b'\nabort\nprint("ohmloop-beefbeef", smua.source.output)\n'
@@ -13,6 +14,7 @@ NOW = b'\nabort\nprint("ohmloop-beefbeef", smua.source.output)\n'
 
 def test_who_speaks_what():
     assert isinstance(language_of("pulse-board"), Frames)
+    assert isinstance(language_of("arc-two"), Requests)
     assert isinstance(language_of("keithley-2600b"), Text)
     assert isinstance(language_of("of-a-package"), Text)
     assert language_of("pulse-board") is not language_of("pulse-board")

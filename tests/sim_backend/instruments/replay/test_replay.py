@@ -25,7 +25,7 @@ from ohmloop.sim_backend.instruments.faults import Fault, Strike
 COUNTS = np.zeros((3, 4), np.int32)
 COUNTS[0, 1], COUNTS[2, 3] = 3, -2
 PROGRAM = CellPulses(COUNTS)
-NAMES = ["tsp", "board"]
+NAMES = ["tsp", "board", "arc-two"]
 
 
 def _read(bench):
@@ -72,8 +72,12 @@ FAULTS = [
 SHORT = {
     "tsp": [("emulation:", "visa: {timeout: 300 ms}\nemulation:")],
     "board": [("{watchdog: 60 s}", "{watchdog: 60 s, timeout: 200 ms}")],
+    "arc-two": [("{timeout: 2 s}", "{timeout: 200 ms}")],
 }
-FIRST = {"tsp": "smu", "board": "board"}
+HASTY: dict[str, list[tuple[str, str]]] = {
+    "arc-two": [("{timeout: 2 s}", "{timeout: 100 ms}")],  # it looks for its board for long
+}
+FIRST = {"tsp": "smu", "board": "board", "arc-two": "board"}
 
 
 LOSE_THE_REPLY = [*FAULTS[1:4], Fault.TRUNCATE, Fault.HANG_UP, Fault.POWER_MIDWAY]
@@ -115,7 +119,7 @@ def test_a_session_with_a_fault_plays_with_it(record, name, fault):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_another_message_is_told_with_its_line_and_hung_up_on(record, name, caplog):
-    path, _ = record(name, _read)
+    path, _ = record(name, _read, lambda _: None, *HASTY.get(name, []))
     with ReplayedBench(path) as replayed, open_on_bench(replayed.bench) as chip:
         with pytest.raises(InstrumentError):
             chip.read([0, 2], [3])
@@ -130,13 +134,14 @@ def test_another_message_is_told_with_its_line_and_hung_up_on(record, name, capl
         "tsp": r"expected 'ohmloop\.read\(\"\w+-1\", \{1,2,3\}, .* came 'ohmloop\.read\(\"\w+-1\","
         r" \{1,3\}, \{4\}",
         "board": "expected frame of type 0x20.* came frame of type 0x21",
+        "arc-two": "expected request WRITE of .* came request WRITE of ",
     }
     assert re.search(wanted[name], deviation), deviation
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_after_a_deviation_nobody_is_answered(record, name):
-    path, _ = record(name, _read)
+    path, _ = record(name, _read, lambda _: None, *HASTY.get(name, []))
     with ReplayedBench(path) as replayed:
         with open_on_bench(replayed.bench) as chip:
             for _ in range(2):

@@ -13,7 +13,7 @@ import pytest
 from ohmloop.drivers import load_bench
 from ohmloop.sim_backend.instruments import EmulatedBench, ReplayedBench
 
-NAMES = ["tsp", "board"]
+NAMES = ["tsp", "board", "arc-two"]
 
 
 def test_every_session_is_played_here(kept):

@@ -1,10 +1,11 @@
 """What may differ between two sessions that do the same, language by language; nothing else may.
 
-Two things do today. Text drivers draw eight hex digits anew each time, as a marker that ends a
+Three things do today. Text drivers draw eight hex digits anew each time, as a marker that ends a
 resynchronisation (``ohmloop-1a2b3c4d``) or as a name of what they configured (``1a2b3c4d-1``), and
 wait until they are printed. A pulse board's host numbers its frames from its clock, and takes only
-the reply of the same number. A language tells whether a message is the recorded one apart from
-that, and puts today's digits or number into the reply.
+the reply of the same number. So does an ArC TWO's, which draws the flags of its readings as well
+(see ``requests``). A language tells whether a message is the recorded one apart from that, and puts
+today's digits or number into the reply.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ class Frames:
 
 
 LANGUAGES: Mapping[str, str] = {
+    "arc-two": "ohmloop.sim_backend.instruments.replay.requests:Requests",
     "pulse-board": "ohmloop.sim_backend.instruments.replay.languages:Frames",
 }
 """Bench file ``driver`` -> its language. Others extend it by entry points ``ohmloop.languages``."""
