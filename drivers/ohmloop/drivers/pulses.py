@@ -264,7 +264,7 @@ def _frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
     if given.dtype.kind not in "iub":
         raise ProgramError(f"{name} must hold integers, not {given.dtype}")
     copy = given.astype(dtype, order="C", copy=True)
-    if not np.array_equal(copy, given):
+    if given.dtype != copy.dtype and not np.array_equal(copy, given):
         raise ProgramError(f"{name} holds values that do not fit {np.dtype(dtype).name}")
     copy.setflags(write=False)
     return copy

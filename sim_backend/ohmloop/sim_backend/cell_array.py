@@ -199,19 +199,27 @@ def _state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
         return arrays.asarray(values.flat[:1] if values.strides == (0, 0) else values.ravel())
 
     count = population.conductance.size
-    tiring = population.endurance
-    endurance = np.where(tiring > 0, np.minimum(tiring, 2e9), 2e9).astype(np.int32).ravel()
+    maps = population.flat_parameters()
+    host = isinstance(arrays, NumpyArrays)  # parameters are never written to, so not copied either
     return CellState(
         shape=population.shape,
         response=type(population.response),
-        parameters=tuple(map(arrays.asarray, population.flat_parameters())),
+        parameters=tuple(maps if host else map(arrays.asarray, maps)),
         dg_std=of(population.dg_std),
         dg_add=of(population.dg_add),
         read_std=of(population.read_std),
         g=arrays.asarray(population.conductance.ravel()),
         pulses=arrays.asarray(np.zeros(count, np.int32)),
         reads=arrays.asarray(np.zeros(count, np.int32)),
-        endurance=arrays.asarray(endurance if tiring.any() else endurance[:0]),
+        endurance=arrays.asarray(_endurance(population.endurance)),
         pulse_noise=stream(seed, PULSE),
         read_noise=stream(seed, READ),
     )
+
+
+def _endurance(pulses: NDArray[np.float32]) -> NDArray[np.int32]:
+    """As the engines take it: nothing where no cell tires."""
+    if not pulses.any():
+        return np.zeros(0, np.int32)
+    most = np.float32(2e9)
+    return np.where(pulses > 0, np.minimum(pulses, most), most).astype(np.int32).ravel()

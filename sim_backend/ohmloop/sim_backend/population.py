@@ -114,6 +114,8 @@ class Population:
             raise BadInputError(f"population: {of.name} must be finite")
         if low < 0 and not signed:
             raise BadInputError(f"population: {of.name} must be 0 or more")
+        if found.shape == one.shape:
+            return np.ascontiguousarray(one)  # not the view, which may not be written to
         return found if found.strides[:2] == (0, 0) else np.ascontiguousarray(found)
 
     def flat_parameters(self) -> list[Map]:

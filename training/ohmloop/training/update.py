@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses
 
+from .packing import packed
+
 Rows = NDArray[np.float64]
 
 MAX_BL = 64
@@ -131,13 +133,8 @@ def draw_trains(
     Returns:
         uint64 ``(batch, lines)``.
     """
-    length = int(slots.max())
-    fire = rng.random((*odds.shape, length), dtype=np.float32) < odds[:, :, None]
-    fire &= (np.arange(length) < slots[:, None])[:, None, :]
-    octets = np.zeros((*odds.shape, 8), np.uint8)
-    packed = np.packbits(fire, axis=2, bitorder="little")
-    octets[:, :, : packed.shape[2]] = packed
-    return octets.view("<u8")[:, :, 0].astype(np.uint64)
+    chances = rng.random((*odds.shape, int(slots.max())), dtype=np.float32)
+    return packed(chances, odds, slots)
 
 
 def split(program: CoincidencePulses, most: float) -> Iterator[CoincidencePulses]:

@@ -248,8 +248,14 @@ def _pulse_block(cells: Any, block: Any, first: Any, fire: Any, fresh: Any, w: A
     n[:w] = block.given[:w]
     if cells.endurance.shape[0] > 0:
         _tire(n, pulses, cells.endurance[first : first + w])
-    k, active = 0, min(fire, w) if fire * _FEW < w else _active(n, 0, w)
-    while active * _FEW >= w and active > 0:
+    if fire * _FEW < w:
+        _few(cells, block, pulses, first, 0, w)
+        for i in range(w):
+            if block.given[i] > 0:
+                pulses[i] += block.given[i]
+        return fresh
+    k, active = 0, _active(n, 0, w)
+    while active * _FEW >= w:
         if fresh:
             _keys(block.keys, cells.root, first, w)
             fresh = False
