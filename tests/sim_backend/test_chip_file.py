@@ -136,3 +136,21 @@ def test_a_file_keeps_which_cells_are_stuck_and_what_wears_out(path):
     for name, values in cells.maps().items():
         np.testing.assert_array_equal(population_of(again).maps()[name], values)
     assert "defects" not in chip_dataset(CELLS, USABLE, **BENCH)
+
+
+def test_a_file_keeps_effects_with_units_and_meaning(path):
+    keys = {"write_std": "1 uS", "write_std_dtod": 0.2, "drift_nu": 0.05, "drift_nu_dtod": 0.3}
+    cells = sample(PopulationSpec(**keys), (3, 4), np.random.default_rng(1))
+    data = chip_dataset(cells, USABLE, **BENCH)
+    save_chip(data, path)
+    again = load_chip(path)
+    assert again["drift_start"].attrs["units"] == "s"
+    assert again["write_std"].attrs["long_name"]
+    effects = population_of(again).effects
+    assert [type(e) for e in effects] == [type(e) for e in cells.effects]
+    for name, values in cells.maps().items():
+        np.testing.assert_array_equal(population_of(again).maps()[name], values)
+    save_chip(data.drop_vars("drift_nu"), path)
+    _refused(path, "lacks drift_nu; calibrate again")
+    save_chip(data.assign_attrs(effects="write gravity"), path)
+    _refused(path, "effect 'gravity' is not known; known are retention, write")

@@ -78,7 +78,9 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
     last = last_reading(raw).ravel()
     middle = {n: float(np.median(getattr(fitted.cells, n)[usable])) for n in PARAMETERS}
     last = np.maximum(np.where(np.isfinite(last), last, middle["g_min"]), 0.0)
-    maps = {n: np.where(usable, getattr(fitted.cells, n), middle[n]) for n in PARAMETERS}
+    maps: dict[str, Any] = {
+        n: np.where(usable, getattr(fitted.cells, n), middle[n]) for n in PARAMETERS
+    }
     still = np.isin(health, (Health.STUCK, Health.OPEN, Health.UNREADABLE))
     width = 1e-4 * (middle["g_max"] - middle["g_min"])
     maps["g_min"] = np.where(still, np.maximum(last - width, 0.0), maps["g_min"])

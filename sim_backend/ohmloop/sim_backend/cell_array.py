@@ -7,6 +7,7 @@ bits, and so do the engines behind them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 from ohmloop.drivers import PulseProgram, PulseRuns
 
 from .arrays import Arrays, NumpyArrays
+from .clock import VirtualClock
+from .effects.stack import EffectStack
 from .engine import Engine, KernelEngine, ReferenceEngine
+from .engine.reference import noisy
 from .engine.state import CellState
 from .noise import PULSE, READ, stream
 from .population import Population
@@ -30,6 +34,7 @@ class CellArray:
         arrays: where the state lives; given, whole-array operations of it move the cells, and by
             default compiled kernels do.
         threads: most threads of the kernels; by default the machine's cores.
+        clock: the crossbar's time, for effects that depend on it; one of its own by default.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class CellArray:
         seed: int,
         arrays: Arrays | None = None,
         threads: int | None = None,
+        clock: VirtualClock | None = None,
     ) -> None:
         self.population, self.seed = population, seed
         self.arrays: Arrays = arrays or NumpyArrays()
@@ -45,6 +51,23 @@ class CellArray:
         compiled = arrays is None and population.response.compiled
         self.engine: Engine = KernelEngine(threads) if compiled else ReferenceEngine(self.arrays)
         self._state = _state_of(population, seed, self.arrays)
+        self.clock = clock or VirtualClock()
+        self.effects = self._stack(population) if population.effects else None
+
+    def _stack(self, population: Population) -> EffectStack:
+        return EffectStack(
+            population.effects,
+            self._state,
+            self.seed,
+            self.arrays,
+            self.clock,
+            population.signed,
+        )
+
+    @property
+    def timed(self) -> bool:
+        """Whether anything of it depends on time."""
+        return self.effects is not None and self.effects.timed
 
     @property
     def g(self) -> Any:
@@ -78,7 +101,7 @@ class CellArray:
 
     def play(self, program: PulseProgram, up: float = 1.0, down: float = 1.0) -> int:
         """Apply a program; arguments and result as for ``apply``."""
-        return self.engine.program(self._state, program, (up, down))
+        return int(self._pulsed(self.engine.program, program, (up, down)))
 
     def apply(self, runs: PulseRuns, up: float = 1.0, down: float = 1.0) -> int:
         """Apply a lowered program.
@@ -91,11 +114,18 @@ class CellArray:
         Returns:
             Pulses applied.
         """
-        return self.engine.runs(self._state, runs, (up, down))
+        return int(self._pulsed(self.engine.runs, runs, (up, down)))
+
+    def _pulsed(self, give: Callable[..., Any], *what: Any) -> Any:
+        """Pulses by a method of the engine, and what effects make of them."""
+        if self.effects is None:
+            return give(self._state, *what)
+        with self.effects.pulsing():
+            return give(self._state, *what)
 
     def pulse_cell(self, cell: int, up: bool, strength: float = 1.0) -> None:
         """One pulse on one cell."""
-        self.engine.train(self._state, cell, up, strength, 1, np.inf)
+        self._pulsed(self.engine.train, cell, up, strength, 1, np.inf)
 
     def pulse_train(
         self, cell: int, up: bool, strength: float, count: int, size: float, limit: float
@@ -113,28 +143,52 @@ class CellArray:
         Returns:
             Its conductance before each pulse that was given, S.
         """
-        return self.engine.train(self._state, cell, up, strength, count, limit / size)
+        if self.effects is None:
+            return self.engine.train(self._state, cell, up, strength, count, limit / size)
+        before: list[float] = []
+        while len(before) < count and size * (seen := self.seen(cell)) <= limit:
+            before.append(seen)
+            self.pulse_cell(cell, up, strength)
+        return before
 
     def read(self, cells: NDArray[np.intp]) -> Any:
         """Conductances with read noise, S, float64; each reading of a cell draws anew."""
-        return self.engine.read(self._state, self.arrays.asarray(cells.astype(np.int64)))
+        return self._read(self.arrays.asarray(cells.astype(np.int64)))
 
     def read_cell(self, cell: int) -> float:
         """One reading of one cell, S."""
-        return float(self.engine.read(self._state, self.arrays.asarray(np.array([cell])))[0])
+        return float(self._read(self.arrays.asarray(np.array([cell])))[0])
+
+    def _read(self, cells: Any) -> Any:
+        if self.effects is None:
+            return self.engine.read(self._state, cells)
+        return noisy(self._state, cells, self.effects.seen(cells), self.arrays)
 
     def seen(self, cell: int) -> float:
         """Conductance between a row's and a column's terminal, without noise, S."""
-        return float(self.g[cell])
+        if self.effects is None:
+            return float(self.g[cell])
+        return float(self.effects.seen(self.arrays.asarray(np.array([cell])))[0])
+
+    @property
+    def visible(self) -> NDArray[np.float64]:
+        """What readings without read noise would find now, ``(rows, columns)``, S."""
+        if self.effects is None:
+            return self.conductance
+        every = self.arrays.asarray(np.arange(self.g.shape[0], dtype=np.int64))
+        return self.arrays.numpy(self.effects.seen(every)).reshape(self.shape)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that changes, by name, as flat numpy arrays; ``restore`` takes it back."""
-        return {name: self.arrays.numpy(getattr(self, name)).copy() for name in _CHANGING}
+        kept = {name: self.arrays.numpy(getattr(self, name)).copy() for name in _CHANGING}
+        return kept | (self.effects.state() if self.effects else {})
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go back to a ``state``."""
         for name, kind in _CHANGING.items():
             setattr(self._state, name, self.arrays.asarray(state[name].astype(kind)))
+        if self.effects:
+            self.effects.restore(state)
 
 
 _CHANGING = {"g": np.float32, "pulses": np.int32, "reads": np.int32}

@@ -7,6 +7,7 @@ uncertainties and validation to the same dataset.
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from ohmloop.drivers import (
     ReadCondition,
 )
 
+from .effects import EFFECTS, Effect
 from .population import DEFECTS, Population
 from .responses import ResponseFunction, response_class
 
@@ -90,6 +92,12 @@ def chip_dataset(
         values = values.astype(np.int8) if name == "usable" else values.astype(np.float64)
         dims = ("row", "column") if values.ndim == 2 else ("row", "column", "node")
         data[name] = xr.DataArray(values, dims=dims, attrs={"units": unit, "long_name": meaning})
+    data.attrs["effects"] = " ".join(effect.name for effect in population.effects)
+    for effect in population.effects:
+        for entry in fields(effect):
+            attrs = {"units": entry.metadata["unit"], "long_name": entry.metadata["meaning"]}
+            values = np.asarray(getattr(effect, entry.name), np.float64)
+            data[f"{effect.name}_{entry.name}"] = (("row", "column"), values, attrs)
     if population.defects.any():
         data["defects"] = (("row", "column"), population.defects, _defect_attributes())
     c = conditions
@@ -148,7 +156,7 @@ def load_chip(path: Path) -> xr.Dataset:
         raise ChipFileError(
             f"{path}: format {data.attrs.get('format_version')}; this ohmloop reads {VERSION}"
         )
-    needed = maps_of(_response_of(data, path))
+    needed = [*maps_of(_response_of(data, path)), *_effect_maps(data, path)]
     missing = [n for n in needed if n not in data or data[n].dims[:2] != ("row", "column")]
     missing += [name for name in _BENCH if name not in data.attrs]
     if missing:
@@ -163,6 +171,20 @@ def _response_of(data: xr.Dataset, where: Path | str) -> type[ResponseFunction]:
         raise ChipFileError(f"{where}: {error}") from error
 
 
+def _effects_of(data: xr.Dataset, where: Path | str) -> list[type[Effect]]:
+    names = str(data.attrs.get("effects", "")).split()
+    unknown = [name for name in names if name not in EFFECTS]
+    if unknown:
+        raise ChipFileError(
+            f"{where}: effect {unknown[0]!r} is not known; known are {', '.join(EFFECTS)}"
+        )
+    return [EFFECTS[name] for name in names]
+
+
+def _effect_maps(data: xr.Dataset, where: Path | str) -> list[str]:
+    return [f"{e.name}_{f.name}" for e in _effects_of(data, where) for f in fields(e)]
+
+
 def population_of(data: xr.Dataset) -> Population:
     """The cells of a chip file.
 
@@ -173,8 +195,13 @@ def population_of(data: xr.Dataset) -> Population:
     kind = _response_of(data, "chip file")
     names = ["dg_std", "read_std", "conductance"]
     names += [name for name in (*EXTRA, "defects") if name in data]
+    effects = tuple(
+        e(**{f.name: data[f"{e.name}_{f.name}"].to_numpy() for f in fields(e)})
+        for e in _effects_of(data, "chip file")
+    )
     return Population(
         kind(**{name: data[name].to_numpy() for name in kind.units}),
+        effects=effects,
         **{name: data[name].to_numpy() for name in names},
     )
 

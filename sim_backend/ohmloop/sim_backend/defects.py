@@ -75,6 +75,7 @@ def apply_defects(
         dg_add=population.dg_add * factor if population.dg_add.any() else population.dg_add,
         conductance=start,
         defects=defects,
+        effects=tuple(effect.without(stuck) for effect in population.effects),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from .arrays import Arrays
 
-PULSE, READ, WRITE = 1, 2, 3
+PULSE, READ, WRITE, TELEGRAPH, FLICKER = 1, 2, 3, 4, 5
 """Purposes: streams of different purposes are independent."""
 
 MASK64 = (1 << 64) - 1
@@ -51,7 +51,7 @@ def stream(seed: int, purpose: int) -> Stream:
 
     Args:
         seed: any integer; its low 64 bits count.
-        purpose: ``PULSE``, ``READ`` or ``WRITE``.
+        purpose: ``PULSE``, ``READ``, ``WRITE``, ``TELEGRAPH`` or ``FLICKER``.
     """
     return Stream(_mix((seed + purpose * GOLDEN) & MASK64))
 
@@ -65,8 +65,7 @@ def normal(source: Stream, cells: Any, draws: Any, arrays: Arrays) -> Any:
         draws: int64, from 0.
         arrays: the array library.
     """
-    key = _mix_array((cells + 1) * _signed(GOLDEN) + _signed(source.root))
-    top = _mix_array(key ^ (draws * _signed(STRIDE))) >> 32
+    top = bits(source, cells, draws) >> 32
     x = arrays.float32(top & 0x7FFFFFFF) + 0.5
     half, exponent = arrays.frexp(x)
     m = half * 2.0 - 1.0
@@ -78,6 +77,12 @@ def normal(source: Stream, cells: Any, draws: Any, arrays: Arrays) -> Any:
     above = n0 + s * (n1 + s * (n2 + s * (n3 + s * n4)))
     size = above / (d0 + s * (d1 + s * (d2 + s * (d3 + s * d4))))
     return arrays.where(top < 0, -size, size)
+
+
+def bits(source: Stream, cells: Any, draws: Any) -> Any:
+    """64 random bits as int64: draw ``draws[i]`` (int64, of either sign) of ``cells[i]``."""
+    key = _mix_array((cells + 1) * _signed(GOLDEN) + _signed(source.root))
+    return _mix_array(key ^ (draws * _signed(STRIDE)))
 
 
 def _mix(z: int) -> int:

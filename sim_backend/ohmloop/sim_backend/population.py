@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, Characteristics
 
+from .effects import Effect
 from .responses import ResponseFunction
 
 Map = NDArray[np.float32]
@@ -49,6 +50,8 @@ class Population:
         endurance: pulses after which a cell does not move any more; 0 = it never tires.
         defects: which cells were made stuck or sluggish, by number in ``DEFECTS``: the truth that
             tests of a chip's health are held against; what they do is in the other maps.
+        effects: what stands between states and readings, in the order in which they act; each of a
+            kind once, its parameters maps as well.
 
     Raises:
         BadInputError: names the parameter that cannot be.
@@ -61,19 +64,25 @@ class Population:
     dg_add: Map = field(default_factory=_nothing)
     endurance: Map = field(default_factory=_nothing)
     defects: NDArray[np.uint8] = field(default_factory=_all_sound)
+    effects: tuple[Effect, ...] = ()
 
     def __post_init__(self) -> None:
         kind, shape = type(self.response), self._common_shape()
         maps = {f.name: self._map(f, getattr(self.response, f.name), shape) for f in fields(kind)}
         object.__setattr__(self, "response", kind(**maps).checked())
         for own in (f for f in fields(self) if f.name in _MAPS):
-            signed = own.name == "conductance" and self._signed
+            signed = own.name == "conductance" and self.signed
             values = self._map(own, getattr(self, own.name), shape, signed)
             object.__setattr__(self, own.name, values)
         defects = np.asarray(self.defects, np.uint8)
         if defects.shape not in ((), shape) or defects.max(initial=0) >= len(DEFECTS):
             raise BadInputError(f"population: defects must be {shape} of 0 to {len(DEFECTS) - 1}")
         object.__setattr__(self, "defects", np.broadcast_to(defects, shape))
+        names = [effect.name for effect in self.effects]
+        if len(set(names)) < len(names):
+            raise BadInputError(f"population: each effect once, not {', '.join(names)}")
+        effects = tuple(self._effect(effect, shape) for effect in self.effects)
+        object.__setattr__(self, "effects", effects)
 
     def _common_shape(self) -> tuple[int, ...]:
         """Rows and columns, as the parameters have them."""
@@ -85,6 +94,10 @@ class Population:
             if len(shape) == 2:
                 return shape
         raise BadInputError("population: no parameter is a map (rows, columns)")
+
+    def _effect(self, effect: Effect, shape: tuple[int, ...]) -> Effect:
+        maps = {f.name: self._map(f, getattr(effect, f.name), shape) for f in fields(effect)}
+        return type(effect)(**maps).checked()
 
     @staticmethod
     def _map(of: Field[Any], values: Any, shape: tuple[int, ...], signed: bool = True) -> Map:
@@ -111,7 +124,7 @@ class Population:
         return [v.reshape(count, *v.shape[2:]) for v in self.response.parameters()]
 
     @property
-    def _signed(self) -> bool:
+    def signed(self) -> bool:
         """Whether states are weights, which may be negative."""
         return bool(self.response.g_min.min() < 0)
 
@@ -137,6 +150,8 @@ class Population:
         """All that the cells are made of, by name."""
         names = type(self.response).units
         own = {name: getattr(self, name) for name in _MAPS}
+        for effect in self.effects:
+            own |= {f"{effect.name}_{f.name}": getattr(effect, f.name) for f in fields(effect)}
         return dict(zip(names, self.response.parameters(), strict=True)) | own
 
     def characteristics(self, usable: NDArray[np.bool_] | None = None) -> Characteristics:

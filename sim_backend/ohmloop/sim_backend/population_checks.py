@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from .population_keys import (
     SPREAD,
     Quantity,
     defaults,
+    effects_in,
+    of_effect,
     of_response,
     quantities,
     shared_keys,
@@ -77,15 +79,32 @@ def checked_keys(
             found[key] = _read(key, known[key], value)
         except ValueError as error:
             problems.add(key, value, str(error))
-    whole = defaults(model) | found
+    whole = defaults(model, given) | found
+    kind = response_class(model)
+    _check_missing(f"a cell of {model}", of_response(kind), whole, given, problems)
+    for effect in effects_in(given):
+        _check_missing(f"{effect.name} noise or loss", of_effect(effect), whole, given, problems)
+    if "flicker_std" in whole and not whole["flicker_shortest"] < whole["flicker_longest"]:
+        shortest = with_unit(whole["flicker_shortest"], "s")
+        problems.add("flicker_longest", None, f"must be longer than flicker_shortest, {shortest}")
     for q in quantities(model):
-        if q.needed and q.name not in whole and q.name not in given:
-            problems.add(q.name, None, f"is missing; a cell of {model} needs it")
-        elif q.name in whole:
+        if q.name in whole:
             _check_spread(q, whole, found, problems)
-    if all(q.name in whole for q in of_response(response_class(model))):
+    if all(q.name in whole for q in of_response(kind)):
         _check_cell(model, whole, problems)
     return found
+
+
+def _check_missing(
+    what: str,
+    quantities_: Iterable[Quantity],
+    whole: Mapping[str, Any],
+    given: Mapping[str, Any],
+    problems: Problems,
+) -> None:
+    for q in quantities_:
+        if q.needed and q.name not in whole and q.name not in given:
+            problems.add(q.name, None, f"is missing; {what} needs it")
 
 
 def _unknown(model: str, others: tuple[str, ...]) -> str:
@@ -145,7 +164,8 @@ def _check_spread(
     """Spreads are relative, and leave a median room up to what a quantity may be at most."""
     kind = spoken(whole, q.name, DISTRIBUTION) or q.distribution
     mean = np.asarray(whole[q.name])
-    if kind == LOG_NORMAL and q.needed and (mean > q.high / 2).any():
+    spread = spoken(whole, q.name, SPREAD)
+    if kind == LOG_NORMAL and spread and (mean > q.high / 2).any():
         problems.add(
             q.name, whole[q.name], f"must be at most {q.high / 2:g}: spread goes up to {q.high:g}"
         )

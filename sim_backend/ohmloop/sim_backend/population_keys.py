@@ -7,11 +7,12 @@ Every quantity ``x`` comes with ``x_dtod``, its relative spread from cell to cel
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
 from functools import cache
 from typing import Any
 
+from .effects import EFFECTS, Effect
 from .responses import ResponseFunction, response_class
 
 BOUNDS = ("g_min", "g_max")
@@ -68,7 +69,7 @@ NOISE = (
 """What cells of any response function have."""
 
 
-def quantity_of(entry: Field[Any], prefix: str = "") -> Quantity:
+def quantity_of(entry: Field[Any], prefix: str = "", needed: bool = True) -> Quantity:
     """Of a field made by ``parameter``: log-normal where it cannot be negative."""
     own = entry.metadata
     signed = own["low"] < 0
@@ -78,7 +79,7 @@ def quantity_of(entry: Field[Any], prefix: str = "") -> Quantity:
         own["low"],
         own["high"],
         own["axes"],
-        needed=True,
+        needed=needed,
         distribution=NORMAL if signed else LOG_NORMAL,
     )
 
@@ -91,14 +92,37 @@ def of_response(kind: type[ResponseFunction]) -> tuple[Quantity, ...]:
 
 
 @cache
+def of_effect(kind: type[Effect]) -> tuple[Quantity, ...]:
+    """Parameters of an effect in order, their keys led by its name."""
+    return tuple(quantity_of(f, f"{kind.name}_", f.name not in kind.defaults) for f in fields(kind))
+
+
+@cache
 def quantities(model: str) -> tuple[Quantity, ...]:
     """All that cells of a model may be given."""
-    return (*of_response(response_class(model)), *NOISE)
+    effects = (q for kind in EFFECTS.values() for q in of_effect(kind))
+    return (*of_response(response_class(model)), *NOISE, *effects)
 
 
-def defaults(model: str) -> dict[str, float]:
-    """What is so where nothing is said; a spread that is not in here is 0."""
-    return {**_COMMON, **_OF_MODEL.get(model, {})}
+def effects_in(given: Iterable[str]) -> list[type[Effect]]:
+    """Effects of which any key is given, in the order in which they act."""
+    keys = set(given)
+    return [e for e in EFFECTS.values() if any(keys & set(q.keys) for q in of_effect(e))]
+
+
+def defaults(model: str, given: Iterable[str] = ()) -> dict[str, float]:
+    """What is so where nothing is said; a spread that is not in here is 0.
+
+    Args:
+        model: the response function.
+        given: keys that are given; the effects that they speak of have defaults, too.
+    """
+    own = {
+        f"{kind.name}_{k}": value
+        for kind in effects_in(given)
+        for k, value in kind.defaults.items()
+    }
+    return {**_COMMON, **_OF_MODEL.get(model, {}), **own}
 
 
 def shared_keys(model: str) -> dict[str, tuple[Quantity, Quantity]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,9 +14,10 @@ from ohmloop.drivers.validation import Record
 
 from .defects import CellChoice, apply_defects
 from .draws import draw
+from .effects import Effect, Telegraph
 from .population import Map, Population
 from .population_checks import Problems, checked_keys
-from .population_keys import NOISE, defaults, of_response, quantities
+from .population_keys import NOISE, defaults, effects_in, of_effect, of_response, quantities
 from .responses import response_class
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -25,9 +27,9 @@ class PopulationSpec(Record):
     """How cells are made: means, and relative spreads from cell to cell (``_dtod``).
 
     Besides the attributes below it has a key for every parameter of its response function, by its
-    own name (``g_min``, ``slope_up``), and for ``dg_std``, ``dg_add``, ``read_std`` and
-    ``endurance``. Each key ``x`` comes with ``x_dtod``, a relative spread of 0 to 1, and with
-    ``x_distribution``:
+    own name (``g_min``, ``slope_up``), for ``dg_std``, ``dg_add``, ``read_std`` and ``endurance``,
+    and for every parameter of an effect, led by the effect's name (``drift_nu``). Each key ``x``
+    comes with ``x_dtod``, a relative spread of 0 to 1, and with ``x_distribution``:
 
     * ``normal``: mean x, standard deviation ``x * x_dtod``, cut at three of them, and above a tenth
       of the mean where x cannot be negative;
@@ -45,6 +47,7 @@ class PopulationSpec(Record):
         stuck_anywhere: the same of cells somewhere in between.
         sluggish: the same of cells whose steps are ``sluggish_factor`` times as large.
         sluggish_factor: 0 to 1.
+        telegraph_share: share of cells that have a trap, where ``telegraph_...`` keys are given.
 
     Raises:
         ValidationError: names the key: unknown, missing, no such value, or at odds with another.
@@ -59,6 +62,7 @@ class PopulationSpec(Record):
     stuck_anywhere: CellChoice = 0.0
     sluggish: CellChoice = 0.0
     sluggish_factor: Share = 0.1
+    telegraph_share: Share = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -77,7 +81,7 @@ class PopulationSpec(Record):
         others = {key: data[key] for key in data if key not in own}
         found = checked_keys(model, others, problems, tuple(cls.model_fields))
         problems.refuse()
-        return own | defaults(model) | found
+        return own | defaults(model, found) | found
 
 
 def spec_from_text(model: str, given: Mapping[str, str]) -> dict[str, Any]:
@@ -111,8 +115,23 @@ def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generato
     parameters = [draw(q, values, shape, rng) for q in of_response(kind)]
     start = _start(spec.start, parameters[0], parameters[1], shape, rng)
     noise: dict[str, Any] = {q.name: draw(q, values, shape, rng) for q in NOISE}
-    population = Population(kind(*parameters), conductance=start, **noise)
+    effects = tuple(_effect(e, spec, values, shape, rng) for e in effects_in(values))
+    population = Population(kind(*parameters), conductance=start, effects=effects, **noise)
     return apply_defects(population, spec, rng)
+
+
+def _effect(
+    kind: type[Effect],
+    spec: PopulationSpec,
+    values: Mapping[str, Any],
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+) -> Effect:
+    effect = kind(*(draw(q, values, shape, rng) for q in of_effect(kind)))
+    if isinstance(effect, Telegraph) and spec.telegraph_share < 1:
+        trapped = rng.random(shape, np.float32) < spec.telegraph_share
+        return replace(effect, amplitude=effect.amplitude * trapped)
+    return effect
 
 
 def _start(

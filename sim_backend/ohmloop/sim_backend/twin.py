@@ -24,6 +24,7 @@ from ohmloop.drivers.crossbar import Lines
 
 from .arrays import Arrays, NumpyArrays
 from .cell_array import CellArray
+from .clock import VirtualClock
 from .periphery import Periphery
 from .population import Population
 from .pulse_strength import PulseStrength
@@ -37,6 +38,7 @@ NOMINAL = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=1e
 """Pulses of a twin that no bench has given any."""
 READING = ReadCondition(voltage=0.1)
 """Read of a twin that no bench has given any."""
+_LINE_CYCLE = 0.02  # s, at 50 Hz
 
 
 class TwinCrossbar(Crossbar):
@@ -51,6 +53,8 @@ class TwinCrossbar(Crossbar):
         capabilities: as on the bench it stands for; by default it drives all lines at once.
         characteristics: what is known of the cells; by default the truth.
         arrays: numpy, or torch on a device.
+        clock: its time, which pulses and reads let pass where one is given or the cells ask for
+            it; nobody waits.
         periphery: converters, noise and wires that products go through, where the twin drives all
             lines at once, and what reads do to cells; nothing by default.
         name: for messages.
@@ -70,6 +74,7 @@ class TwinCrossbar(Crossbar):
         capabilities: Capabilities | None = None,
         characteristics: Characteristics | None = None,
         arrays: Arrays | None = None,
+        clock: VirtualClock | None = None,
         periphery: Periphery | None = None,
         name: str = "twin",
     ) -> None:
@@ -83,7 +88,8 @@ class TwinCrossbar(Crossbar):
             characteristics=characteristics or population.characteristics(),
             name=name,
         )
-        self.cells = CellArray(population, seed, arrays)
+        self.cells = CellArray(population, seed, arrays, clock=clock)
+        self._timed = clock is not None or self.cells.timed
         self._strength = PulseStrength(conditions)
         self._around = self._surround(periphery, seed) if periphery else None
 
@@ -96,6 +102,15 @@ class TwinCrossbar(Crossbar):
     def conductance(self) -> NDArray[np.float64]:
         """The true conductances, without read noise, S; no chip can tell these."""
         return self.cells.conductance
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Its time."""
+        return self.cells.clock
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, s, for nothing: cells drift, and traps fill and empty."""
+        self.clock.sleep(seconds)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that changes, by name; ``restore`` takes it back."""
@@ -117,7 +132,7 @@ class TwinCrossbar(Crossbar):
             return self._tensor(self.forward(column_voltages.detach().numpy()))
         self._check_tensor(column_voltages, self.shape[1], "column_voltages")
         if self._around and self.capabilities.parallel_forward:
-            return self._around.product("forward", column_voltages)
+            return self._product("forward", column_voltages)
         currents: Tensor = column_voltages.double() @ self._tensor_map().T
         return currents
 
@@ -127,7 +142,7 @@ class TwinCrossbar(Crossbar):
             return self._tensor(self.backward(row_voltages.detach().numpy()))
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
         if self._around and self.capabilities.parallel_forward:
-            return self._around.product("backward", row_voltages)
+            return self._product("backward", row_voltages)
         currents: Tensor = row_voltages.double() @ self._tensor_map()
         return currents
 
@@ -140,7 +155,7 @@ class TwinCrossbar(Crossbar):
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
-        noisy = self.cells.arrays.numpy(self.cells.read(cells))
+        noisy = self.cells.arrays.numpy(self._readings(cells))
         measured: NDArray[np.float64] = noisy * voltage
         if self._around:
             self._around.note_read(voltage, rows, columns)
@@ -148,10 +163,21 @@ class TwinCrossbar(Crossbar):
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
+        if self._timed:
+            self.clock.sleep(program.duration(self.conditions))
         applied = self.cells.play(program, up, down)
         if self._around:
             self._around.changed()
         return applied, 0
+
+    def _readings(self, cells: NDArray[np.intp]) -> Any:
+        self._let_read()
+        return self.cells.read(cells)
+
+    def _let_read(self) -> None:
+        """The time that one reading takes; it is of the end of that."""
+        if self._timed:
+            self.clock.sleep(self.reading.settle + self.reading.nplc * _LINE_CYCLE)
 
     def _make_safe(self) -> None:
         """Nothing is ever on."""
@@ -175,20 +201,24 @@ class TwinCrossbar(Crossbar):
         return Surroundings(periphery, self.cells, self.conditions, seed, self.device)
 
     def _on_host(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
-        assert self._around is not None
-        currents: NDArray[np.float64] = self._around.product(way, self._tensor(volts)).cpu().numpy()
+        currents: NDArray[np.float64] = self._product(way, self._tensor(volts)).cpu().numpy()
         return currents
+
+    def _product(self, way: str, volts: Tensor) -> Tensor:
+        assert self._around is not None
+        self._let_read()
+        return self._around.product(way, volts)
 
     def _all_noisy(self) -> NDArray[np.float64]:
         every = np.arange(self.shape[0] * self.shape[1])
-        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read(every))
+        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self._readings(every))
         return noisy.reshape(self.shape)
 
     def _tensor_map(self) -> Any:
         """The map of a product, on the device: the host's map where the bench has only that."""
         if self.capabilities.parallel_forward:
             every = np.arange(self.shape[0] * self.shape[1])
-            return self.cells.read(every).reshape(self.shape)
+            return self._readings(every).reshape(self.shape)
         return self._tensor(self._host_map())
 
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:

@@ -72,10 +72,7 @@ class ReferenceEngine:
 
     def read(self, state: CellState, cells: Any) -> Any:
         """Readings, S, float64; each reading of a cell draws anew."""
-        a = self.arrays
-        xi = a.float64(normal(state.read_noise, cells, a.int64(state.reads[cells]), a))
-        state.reads[cells] += 1
-        return a.float64(state.g[cells]) * (1.0 + a.float64(_of(state.read_std, cells)) * xi)
+        return noisy(state, cells, self.arrays.float64(state.g[cells]), self.arrays)
 
     def _coincidences(
         self, state: CellState, program: CoincidencePulses, strengths: Strengths
@@ -125,6 +122,13 @@ class ReferenceEngine:
 
     def _put(self, values: NDArray[Any]) -> Any:
         return self.arrays.asarray(values)
+
+
+def noisy(state: CellState, cells: Any, seen: Any, arrays: Arrays) -> Any:
+    """Readings of ``cells`` where ``seen`` (S, float64) is what a reading without noise finds."""
+    xi = arrays.float64(normal(state.read_noise, cells, arrays.int64(state.reads[cells]), arrays))
+    state.reads[cells] += 1
+    return seen * (1.0 + arrays.float64(_of(state.read_std, cells)) * xi)
 
 
 def _of(values: Any, cells: Any) -> Any:

@@ -145,7 +145,11 @@ class EmulatedBench:
         shape = self._file.config.crossbars[crossbar].shape
         population = sample(self.config.chip, shape, np.random.default_rng(seed))
         faults = self._faults_of(crossbar, shape)
-        cells = WiredCells(population, seed, faults) if faults else CellArray(population, seed)
+        cells = (
+            WiredCells(population, seed, faults, clock=self.clock)
+            if faults
+            else CellArray(population, seed, clock=self.clock)
+        )
         witness = Witness(self._file.limits_of(crossbar).read_voltage)
         meter = Meter(self.config.meter, seed)
         bench = self._file.of(crossbar)

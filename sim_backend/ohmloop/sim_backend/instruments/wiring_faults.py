@@ -22,6 +22,7 @@ from ohmloop.drivers.units import Siemens, within
 from ohmloop.drivers.validation import Record
 from ohmloop.sim_backend.arrays import Arrays
 from ohmloop.sim_backend.cell_array import CellArray
+from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.population import Population
 
 Line = Annotated[int, Field(ge=0, strict=True)]
@@ -100,12 +101,18 @@ class WiredCells(CellArray):
         seed: of the device noise.
         faults: what is wrong.
         arrays: where the state lives.
+        clock: the bench's time.
     """
 
     def __init__(
-        self, population: Population, seed: int, faults: WiringFaults, arrays: Arrays | None = None
+        self,
+        population: Population,
+        seed: int,
+        faults: WiringFaults,
+        arrays: Arrays | None = None,
+        clock: VirtualClock | None = None,
     ) -> None:
-        super().__init__(population, seed, arrays)
+        super().__init__(population, seed, arrays, clock=clock)
         rows, columns = self.shape
         row_sets = _reached(rows, faults.open_rows, faults.shorted_rows, faults.swapped_rows)
         column_sets = _reached(
@@ -121,10 +128,12 @@ class WiredCells(CellArray):
             flat = [row * columns + column for row, column in cells]
             self.g[flat] = conductance
             self._fixed[flat] = True
+        if self.effects:
+            self.effects.spare(np.flatnonzero(self._fixed).tolist())
 
     def seen(self, cell: int) -> float:
         """Conductance between a row's and a column's terminal, S."""
-        return sum(float(self.g[chip_cell]) for chip_cell in self._behind[cell])
+        return sum(super(WiredCells, self).seen(c) for c in self._behind[cell])
 
     def read_cell(self, cell: int) -> float:
         """One reading between two terminals, S."""

@@ -105,7 +105,7 @@ class Surroundings:
     def _map(self, way: str) -> tuple[Tensor, Tensor | None]:
         """Conductances as the lines see them, and the variance of each as read."""
         key = way if self.periphery.wires else "both"
-        if key not in self._maps:
+        if key not in self._maps or self.cells.timed:
             g = torch.as_tensor(self._seen(way), device=self.device).float()
             quiet = isinstance(self._read_std, float) and self._read_std == 0
             self._maps[key] = g, None if quiet else read_variance(g, self._read_std)
@@ -114,8 +114,9 @@ class Surroundings:
     def _seen(self, way: str) -> Any:
         wires = self.periphery.wires
         if wires is None:
-            return torch.as_tensor(self.cells.g).reshape(self.cells.shape)
-        g = self.cells.conductance
+            g = self.cells.visible if self.cells.effects else self.cells.g
+            return torch.as_tensor(g).reshape(self.cells.shape)
+        g = self.cells.visible
         if self.periphery.wire_method == "exact":
             return getattr(WiredMap(g, wires), f"{way}_map")()
         return ladder_map(g, wires) if way == "forward" else ladder_map(g.T, wires.turned).T

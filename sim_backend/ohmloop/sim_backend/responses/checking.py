@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,22 @@ def check_parameters(response: ResponseFunction) -> None:
     Raises:
         BadInputError: says which parameter, which value, which cell.
     """
+    check_limits(response, response.limits)
+    below, above = np.broadcast_arrays(on_host(response.g_min), on_host(response.g_max))
+    if not (below < above).all():
+        refuse(response, "g_min", below, ~(below < above), "it must lie below g_max")
+
+
+def check_limits(response: Any, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Every parameter finite and within its limits, arrays of one shape.
+
+    Args:
+        response: a dataclass with a ``name`` and fields made by ``parameter``.
+        limits: lowest and highest value of each.
+
+    Raises:
+        BadInputError: says which parameter, which value, which cell.
+    """
     shape: tuple[int, ...] = ()
     for entry in fields(response):
         values = on_host(getattr(response, entry.name))
@@ -30,7 +47,7 @@ def check_parameters(response: ResponseFunction) -> None:
                 f" {shape}; give one number, or one for each cell"
             )
         shape = shape or cells
-        low, high = response.limits[entry.name]
+        low, high = limits[entry.name]
         endless = entry.metadata.get("endless", False)
         least, most = values.min(initial=np.inf), values.max(initial=-np.inf)
         if low <= least and most <= high and -np.inf < least and (endless or most < np.inf):
@@ -38,14 +55,9 @@ def check_parameters(response: ResponseFunction) -> None:
         bad = ~(np.isfinite(values) | (endless & (values == np.inf)))
         refuse(response, entry.name, values, bad, "it must be finite")
         refuse(response, entry.name, values, (values < low) | (values > high), _between(low, high))
-    below, above = np.broadcast_arrays(on_host(response.g_min), on_host(response.g_max))
-    if not (below < above).all():
-        refuse(response, "g_min", below, ~(below < above), "it must lie below g_max")
 
 
-def refuse(
-    response: ResponseFunction, name: str, values: NDArray[Any], bad: Any, rule: str
-) -> None:
+def refuse(response: Any, name: str, values: NDArray[Any], bad: Any, rule: str) -> None:
     """Raise where ``bad`` is true anywhere."""
     if not np.any(bad):
         return

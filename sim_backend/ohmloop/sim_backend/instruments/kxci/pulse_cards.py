@@ -289,7 +289,7 @@ class PulseCards:
         stopped = float("inf")
         currents: dict[int, Floats] = {}
         for chip in self._chips:
-            before = chip.cells.conductance
+            before = chip.cells.visible
             end = chip.play(traces, pulses)
             currents |= chip.currents(traces, before, end)
             stopped = min(stopped, end)
