@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ohmloop.drivers import BadInputError, CellPulses, ConfigError, open_crossbar
+from ohmloop.sim_backend.arrays import NumpyArrays
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.presets import preset, presets
 from ohmloop.sim_backend.presets.preset import Range
@@ -96,7 +97,7 @@ def test_cells_of_every_preset_can_be_drawn_and_pulsed(name):
     again = preset(name).draw(SHAPE, _rng())
     for key, values in cells.maps().items():
         np.testing.assert_array_equal(values, again.maps()[key], err_msg=key)
-    array = CellArray(cells, seed=1)
+    array = CellArray(cells, 1, NumpyArrays())  # nothing to compile
     array.play(CellPulses(np.full(SHAPE, 3)))
     assert (array.conductance != cells.conductance).mean() > 0.8
     assert np.isfinite(array.conductance).all()
