@@ -6,7 +6,7 @@ Its update noise cannot be seeded. So all statistical tests here together have a
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -87,6 +87,21 @@ MODELS = {
     ),
     "piecewise": PiecewiseDevice(model="piecewise", **SPREAD, **TABLES, up_down=-0.2),
 }
+LEFT_OUT = ("write_noise_std", "dw_min_std_slope", "lifetime", "reset", "reset_dtod", "reset_std")
+"""Figures that are not simulated, and a reset, which nobody does here."""
+
+
+def _preset_model(name: str) -> Any:
+    device = preset(name).device
+    keys = [key for key in LEFT_OUT if key in type(device).model_fields]
+    return device.model_copy(update=dict.fromkeys(keys, 0.0))
+
+
+# The arrays are not among them: where a step is more than the way to the bound, noise at the bound
+# is another, as ``SoftBoundsDevice`` says. Additive noise is the mean of both directions', which
+# for the capacitor makes variances 0.4 % less: nothing that 4096 cells could show.
+WALKED = ("reram-es", "reram-sb", "capacitor", "ecram", "ecram-mo", "pcm", "gokmen-vlasov")
+MODELS |= {name: _preset_model(name) for name in WALKED}
 CLASSES = {
     "constant-step": "ConstantStepDevice",
     "linear-step": "LinearStepDevice",
@@ -219,11 +234,13 @@ def _response_of(device: Any, known: dict[str, np.ndarray]) -> Any:
         slopes = -known["slope_up"], known["slope_down"]
         return LinearStep(low, high, up - slopes[0] * low, down + slopes[1] * high, *slopes)
     if "reference" in known:
-        return SoftBounds.from_weights(low, high, up, down, known["reference"])
+        cells = SoftBounds.from_weights(low, high, up, down, known["reference"])
+        cut = {key: np.minimum(getattr(cells, key), 1) for key in ("slope_up", "slope_down")}
+        return replace(cells, **cut)  # without noise, the bound does the same
     if "gamma_up" in known:
         return PowerStep(low, high, up, down, known["gamma_up"], known["gamma_down"])
-    cells = Drawn(low, high, up, down, np.nan)
-    return device.response(cells, SHAPE, np.random.default_rng(0))
+    drawn = Drawn(low, high, up, down, np.nan)
+    return device.response(drawn, SHAPE, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", MODELS)
