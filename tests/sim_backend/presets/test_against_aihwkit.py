@@ -4,9 +4,9 @@ Its update noise cannot be seeded. So all statistical tests here together have a
 ``ALARM``, by Bonferroni: each of the ``TESTS`` comparisons is two-sided at ``ALARM / TESTS``.
 
 On a CPU a tile of theirs takes all of its noise from one table of 32,768 normal numbers (its
-``rng.h``), whose mean is off by some 0.0055 of a standard deviation: for all of its cells alike, and
-so a drift over 1,000 pulses. So their cells are those of many small tiles, and errors are found
-from tile to tile.
+``rng.h``), whose mean is off by some 0.0055 of a standard deviation: for all of its cells alike,
+and so a drift over 1,000 pulses. So their cells are those of many small tiles, and errors are
+found from tile to tile.
 """
 
 from __future__ import annotations
