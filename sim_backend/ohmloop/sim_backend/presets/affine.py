@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -51,13 +51,11 @@ def in_siemens(population: Population, weights: Pair, conductances: Pair) -> Pop
             values = (place if field.name in _PLACES else length)(values)
         own[field.name] = values
     _check(own["g_min"], conductances[0])
-    return Population(
-        kind(**own),
-        dg_std=population.dg_std,
-        read_std=population.read_std,
+    return replace(
+        population,
+        response=kind(**own),
         conductance=place(population.conductance).astype(np.float32),
         dg_add=length(population.dg_add),
-        endurance=population.endurance,
     )
 
 
