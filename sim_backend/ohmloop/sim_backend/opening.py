@@ -45,7 +45,8 @@ def open_sim(name: str, calibration: str | None = None, seed: int | None = None)
     """A twin of nobody: cells drawn from a specification in the name.
 
     The part after ``?`` sets ``shape`` and ``seed``. Of a response
-    function it also sets any key of ``PopulationSpec``; of a preset any figure of its device, and ``g_low`` and ``g_high``, the
+    function it also sets any key of ``PopulationSpec``; of a preset any figure of its device, and
+    ``g_low`` and ``g_high``, the
     conductances of its mean bounds.
 
     Raises:

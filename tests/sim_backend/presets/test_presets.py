@@ -210,7 +210,7 @@ def test_mistake_in_a_name_says_which_figure(query, problem):
 def test_a_name_that_is_none_is_answered_with_all_that_are():
     with pytest.raises(BadInputError, match=r"no preset 'rram'; known are reram-es, reram-sb"):
         preset("rram")
-    with pytest.raises(ConfigError, match=r"there is no 'rram'; known are soft-bounds, reram-es"):
+    with pytest.raises(ConfigError, match=r"there is no 'rram'; known are constant-step"):
         open_crossbar("sim:rram?shape=3x4")
 
 
