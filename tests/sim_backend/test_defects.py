@@ -5,6 +5,7 @@ import pytest
 
 from ohmloop.drivers import BadInputError, CellPulses
 from ohmloop.sim_backend import Population, PopulationSpec, TwinCrossbar, sample
+from ohmloop.sim_backend.arrays import NumpyArrays
 from ohmloop.sim_backend.population import DEFECTS, SLUGGISH, STUCK_ANYWHERE, STUCK_HIGH, STUCK_LOW
 
 SHAPE = (100, 100)
@@ -37,7 +38,7 @@ def _sample(shape=(3, 4), **keys) -> Population:
 def test_stuck_cells_stay_and_sluggish_ones_are_slow(model):
     cells = _sample(**NAMED, **model, dg_add="100 nS", sluggish_factor=0.2, g_min_dtod=0)
     sound = _sample(**model, dg_add="100 nS", g_min_dtod=0)
-    twin = TwinCrossbar(cells, seed=1)
+    twin = TwinCrossbar(cells, seed=1, arrays=NumpyArrays())  # compiles nothing
     before = twin.conductance
     twin.pulse(CellPulses(np.full((3, 4), 5)))
     twin.pulse(CellPulses(np.full((3, 4), -20)))
@@ -58,6 +59,8 @@ def test_a_population_knows_which_cells_they_are():
     for key, chosen in NAMED.items():
         assert sorted(map(list, np.argwhere(defects == kinds[key]))) == sorted(chosen)
     assert not _sample().defects.any()
+    stuck = np.isin(defects, (STUCK_LOW, STUCK_HIGH, STUCK_ANYWHERE))
+    np.testing.assert_array_equal(_sample(**NAMED).characteristics().usable, ~stuck)
 
 
 def test_shares_are_drawn_at_random():

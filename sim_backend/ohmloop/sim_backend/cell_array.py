@@ -204,7 +204,7 @@ def _state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
     return CellState(
         shape=population.shape,
         response=type(population.response),
-        parameters=tuple(maps if host else map(arrays.asarray, maps)),
+        parameters=tuple(map(_whole if host else arrays.asarray, maps)),
         dg_std=of(population.dg_std),
         dg_add=of(population.dg_add),
         read_std=of(population.read_std),
@@ -215,6 +215,11 @@ def _state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
         pulse_noise=stream(seed, PULSE),
         read_noise=stream(seed, READ),
     )
+
+
+def _whole(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A full map, where one value stands for all: then kernels are compiled for full maps alone."""
+    return np.require(values, requirements=["C", "W"])
 
 
 def _endurance(pulses: NDArray[np.float32]) -> NDArray[np.int32]:

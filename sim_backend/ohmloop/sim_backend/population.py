@@ -146,6 +146,12 @@ class Population:
         high: Map = self.response.g_max
         return high
 
+    @property
+    def stuck(self) -> NDArray[np.bool_]:
+        """Which cells were made so that no pulse moves them, ``(rows, columns)``."""
+        stuck: NDArray[np.bool_] = (self.defects != SOUND) & (self.defects != SLUGGISH)
+        return stuck
+
     def maps(self) -> dict[str, Map]:
         """All that the cells are made of, by name."""
         names = type(self.response).units
@@ -155,10 +161,14 @@ class Population:
         return dict(zip(names, self.response.parameters(), strict=True)) | own
 
     def characteristics(self, usable: NDArray[np.bool_] | None = None) -> Characteristics:
-        """What training wants to know of the cells."""
+        """What training wants to know of the cells.
+
+        Args:
+            usable: False where a cell is not to be used; by default where it was made stuck.
+        """
         known = ("g_min", "g_max", "symmetric_point", "dg_min")
         response = type(self.response)(*(v.astype(np.float64) for v in self.response.parameters()))
         return Characteristics(
             **{name: np.asarray(getattr(response, name)) for name in known},
-            usable=np.ones(self.shape, bool) if usable is None else usable,
+            usable=~self.stuck if usable is None else usable,
         )

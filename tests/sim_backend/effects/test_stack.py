@@ -64,6 +64,11 @@ def test_a_restored_twin_goes_on_with_the_same_readings():
     np.testing.assert_array_equal(second.conductance, whole.conductance)
 
 
+def test_a_state_of_cells_without_effects_is_refused():
+    with pytest.raises(BadInputError, match="it has no time_ns, last_pulse_ns; restore it to the"):
+        twin_with(*_effects()).cells.restore(twin_with().cells.state())
+
+
 def test_programs_and_single_pulses_age_cells_alike():
     one, other = twin_with(*_effects()), twin_with(*_effects())
     for twin in (one, other):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmloop.drivers import BadInputError
 from ohmloop.sim_backend.arrays import Arrays
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.engine.state import CellState
@@ -91,7 +92,17 @@ class EffectStack:
         return kept
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go back to a ``state``, and the clock with it."""
+        """Go back to a ``state``, and the clock with it.
+
+        Raises:
+            BadInputError: it is of cells without these effects.
+        """
+        missing = [name for name in self.state() if name not in state]
+        if missing:
+            raise BadInputError(
+                f"a state of cells without these effects: it has no {', '.join(missing)}; restore"
+                " it to the cells that it was taken of"
+            )
         if self.timed:
             self.clock.ns = int(state["time_ns"][0])
         if self._last.shape[0]:
