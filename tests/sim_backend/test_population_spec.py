@@ -181,7 +181,7 @@ def test_any_response_function_opens_by_name():
         np.testing.assert_array_equal(
             twin.cells.population.response.table_up[0, 0], np.float32([1e-6, 2e-6])
         )
-    with pytest.raises(ConfigError, match="model: no response function 'x'"):
+    with pytest.raises(ConfigError, match="model: there is no 'x'"):
         open_crossbar("sim:x?shape=3x4")
 
 

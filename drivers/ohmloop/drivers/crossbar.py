@@ -339,7 +339,7 @@ class Crossbar(ABC):
             raise
         seconds = time.perf_counter() - started
         receipt = PulseReceipt(
-            program.digest, sequence, applied, program.runs.cells_touched, clipped, seconds
+            program.digest, sequence, applied, program.cells_touched, clipped, seconds
         )
         if self.journal:
             self.journal.done(entry, receipt.pulses_applied)

@@ -117,17 +117,15 @@ class Guard:
             raise LimitError(f"the program is for a crossbar of {program.shape}, this is {shape}")
         if program.conditions is not None:
             self.limits.check_conditions(program.conditions)
-        runs, columns = program.runs, shape[1]
-        per_cell = np.zeros(shape[0] * columns, np.int64)
-        np.add.at(per_cell, runs.cells, np.abs(runs.counts.astype(np.int64)))
-        worst = int(per_cell.argmax())
-        where = f"cell (row {worst // columns}, column {worst % columns})"
-        if not per_cell[worst] <= self.limits.pulses_per_program:
+        per_cell = program.per_cell
+        row, column = divmod(int(per_cell.argmax()), shape[1])
+        if not per_cell[row, column] <= self.limits.pulses_per_program:
             raise LimitError(
-                f"{where} would get {per_cell[worst]} pulses in one program,"
-                f" beyond limits.pulses_per_program, {self.limits.pulses_per_program:g}"
+                f"cell (row {row}, column {column}) would get {per_cell[row, column]} pulses in"
+                f" one program, beyond limits.pulses_per_program,"
+                f" {self.limits.pulses_per_program:g}"
             )
-        self._admit_wear(per_cell.reshape(shape))
+        self._admit_wear(per_cell)
 
     def _admit_wear(self, pulses: NDArray[np.int64]) -> None:
         after = self.ledger.pulses + pulses

@@ -86,10 +86,21 @@ class PulseProgram(ABC):
         """
         return _merge(self.counts())
 
+    @cached_property
+    def per_cell(self) -> NDArray[np.int64]:
+        """Pulses that each cell receives in all, whatever their direction: ``(rows, columns)``."""
+        total: NDArray[np.int64] = np.abs(self.counts()).sum(axis=0, dtype=np.int64)
+        return total
+
     @property
     def total_pulses(self) -> int:
         """Pulses that cells receive in all."""
-        return self.runs.total_pulses
+        return int(self.per_cell.sum())
+
+    @property
+    def cells_touched(self) -> int:
+        """Cells that receive any."""
+        return int(np.count_nonzero(self.per_cell))
 
     @cached_property
     def digest(self) -> str:
@@ -233,6 +244,14 @@ class CoincidencePulses(PulseProgram):
         signs = self.row_signs[:, :, None] * self.column_signs[:, None, :]
         counts: NDArray[np.int32] = np.bitwise_count(both).astype(np.int32) * signs
         return counts
+
+    @cached_property
+    def per_cell(self) -> NDArray[np.int64]:
+        """Coincidences, sample by sample: no map a sample is kept."""
+        total = np.zeros(self.shape, np.int32)
+        for rows, columns in zip(self.row_trains, self.column_trains, strict=True):
+            total += np.bitwise_count(rows[:, None] & columns[None, :])
+        return total.astype(np.int64)
 
     def duration(self, conditions: PulseConditions) -> float:
         """Time on hardware that drives all lines at once, s.

@@ -1,4 +1,4 @@
-"""Opening twins by name: ``chip.nc`` and ``sim:soft-bounds?shape=64x64&seed=1``."""
+"""Opening twins by name: ``chip.nc``, ``sim:soft-bounds?shape=64x64&seed=1``, ``sim:ecram?...``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 
-from ohmloop.drivers import BadInputError, ConfigError
+from ohmloop.drivers import BadInputError, Characteristics, ConfigError
 from ohmloop.drivers.validation import validate
 
 from .chip_file import bench_of, characteristics_of, load_characteristics, load_chip, population_of
+from .population import Population
 from .population_spec import PopulationSpec, sample, spec_from_text
+from .presets import presets
+from .presets.preset import Range
+from .responses import response_names
 from .twin import TwinCrossbar
 
 
@@ -40,10 +44,14 @@ def open_chip_file(
 def open_sim(name: str, calibration: str | None = None, seed: int | None = None) -> TwinCrossbar:
     """A twin of nobody: cells drawn from a specification in the name.
 
-    The part after ``?`` sets ``shape``, ``seed`` and any key of ``PopulationSpec``.
+    The part after ``?`` sets ``shape`` and ``seed``. Of a response
+    function it also sets any key of ``PopulationSpec``; of a preset any figure of its device, and
+    ``g_low`` and ``g_high``, the
+    conductances of its mean bounds.
 
     Raises:
         ConfigError: says which key is wrong.
+        BadInputError: the range of conductances is too low for the preset's spread.
     """
     model, _, query = name.removeprefix("sim:").partition("?")
     given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
@@ -53,16 +61,29 @@ def open_sim(name: str, calibration: str | None = None, seed: int | None = None)
         rng = np.random.default_rng(cells_seed)
     except ValueError:
         raise ConfigError(name, "seed", "must be a whole number from 0 on") from None
-    try:
-        keys = spec_from_text(model, given)
-    except BadInputError as error:
-        raise ConfigError(name, "model", str(error)) from None
-    spec = validate(PopulationSpec, keys, name, all_text=True)
-    population = sample(spec, shape, rng)
-    known = load_characteristics(Path(calibration)) if calibration else None
+    population, truth = _drawn(model, given, shape, rng, name)
+    known = load_characteristics(Path(calibration)) if calibration else truth
     return TwinCrossbar(
         population, seed=cells_seed if seed is None else seed, characteristics=known, name=name
     )
+
+
+def _drawn(
+    model: str, given: dict[str, Any], shape: tuple[int, int], rng: np.random.Generator, name: str
+) -> tuple[Population, Characteristics]:
+    """Cells of a preset, in siemens, or of a ``PopulationSpec``; and what is known of them."""
+    if model in presets():
+        ends = {key: given.pop(key) for key in Range.model_fields if key in given}
+        between = validate(Range, ends, name, all_text=True)
+        device = presets()[model].changed(given, name)
+        cells = device.in_siemens(device.draw(shape, rng), between)
+        return cells, device.characteristics(cells, between)
+    if model not in response_names():
+        known = ", ".join([*response_names(), *presets()])
+        raise ConfigError(name, "model", f"there is no {model!r}; known are {known}")
+    spec = validate(PopulationSpec, spec_from_text(model, given), name, all_text=True)
+    cells = sample(spec, shape, rng)
+    return cells, cells.characteristics()
 
 
 def parse_shape(text: str, name: str) -> tuple[int, int]:
