@@ -14,3 +14,4 @@ from .write_noise import WriteNoise
 EFFECTS: Mapping[str, type[Effect]] = {
     kind.name: kind for kind in (Retention, WriteNoise, Drift, Flicker, Telegraph)
 }
+"""Name, which leads its keys -> class."""

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ohmloop.sim_backend.arrays import Arrays
+from ohmloop.sim_backend.arrays import Arrays, NumpyArrays
 from ohmloop.sim_backend.noise import Stream, bits
+
+from .compiled_traps import fill
 
 _UNIT = 2.0**-32
 _COUNT = 15  # draw of a bin that says how many points it has; those before are the points
@@ -39,6 +41,18 @@ def filled(source: Stream, traps: Any, rate: Any, share: Any, now: float, arrays
     place = rate * now
     bins = arrays.int64(place)  # towards 0, and times are not negative
     until = place - arrays.float64(bins)
+    if isinstance(arrays, NumpyArrays):
+        out = np.empty(share.shape)
+        root = np.uint64(source.root)
+        fill(root, traps.astype(np.int64), bins, until, share, np.array(_POISSON), out)
+        return out
+    return filled_reference(source, traps, bins, until, share, arrays)
+
+
+def filled_reference(
+    source: Stream, traps: Any, bins: Any, until: Any, share: Any, arrays: Arrays
+) -> Any:
+    """The definition, on whole arrays: from each trap's bin and the place in it back."""
     found = share * 0.0
     open_ = arrays.asarray(np.arange(found.shape[0]))
     while open_.shape[0]:
