@@ -64,6 +64,10 @@ class CellArray:
             population.signed,
         )
 
+    def ready(self) -> None:
+        """Have everything compiled: for an instrument, whose answers somebody waits for."""
+        self.engine.ready(self._state)
+
     @property
     def timed(self) -> bool:
         """Whether anything of it depends on time."""

@@ -15,6 +15,9 @@ Strengths = tuple[float, float]
 class Engine(Protocol):
     """Moves and reads the cells of a ``CellState``; all engines to the same bits."""
 
+    def ready(self, state: CellState) -> None:
+        """Do now what the first pulse, train or reading would wait for, compiling above all."""
+
     def program(self, state: CellState, program: PulseProgram, strengths: Strengths) -> int:
         """Apply a program; returns the pulses that had any strength."""
 

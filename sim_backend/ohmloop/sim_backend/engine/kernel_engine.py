@@ -32,6 +32,13 @@ class KernelEngine:
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or os.cpu_count() or 1
 
+    def ready(self, state: CellState) -> None:
+        """Load or compile what pulses cell by cell, and what reads."""
+        nothing = PulseRuns(np.empty(0, np.int64), np.empty(0, np.int32))
+        self.runs(state, nothing, (1.0, 1.0))
+        self.train(state, 0, True, 1.0, 0, np.inf)
+        self.read(state, np.empty(0, np.int64))
+
     def program(self, state: CellState, program: PulseProgram, strengths: Strengths) -> int:
         """Apply a program; returns the pulses that had any strength."""
         cells, play = _cells(state, strengths), _entries(state)

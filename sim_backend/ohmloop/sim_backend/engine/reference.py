@@ -35,6 +35,9 @@ class ReferenceEngine:
     def __init__(self, arrays: Arrays) -> None:
         self.arrays = arrays
 
+    def ready(self, state: CellState) -> None:
+        """Nothing has to be made ready."""
+
     def program(self, state: CellState, program: PulseProgram, strengths: Strengths) -> int:
         """Apply a program; returns the pulses that had any strength."""
         if isinstance(program, CellPulses):

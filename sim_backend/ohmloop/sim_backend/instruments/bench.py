@@ -150,6 +150,7 @@ class EmulatedBench:
             if faults
             else CellArray(population, seed, clock=self.clock)
         )
+        cells.ready()
         witness = Witness(self._file.limits_of(crossbar).read_voltage)
         meter = Meter(self.config.meter, seed)
         bench = self._file.of(crossbar)
