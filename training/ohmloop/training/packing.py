@@ -30,7 +30,10 @@ def packed(
 
 @cache
 def _kernel() -> Callable[..., None]:
-    return _compiled(_pack)
+    from numba import njit  # takes its time, and not every command pulses
+
+    made: Callable[..., None] = njit(nogil=True, cache=True)(_pack)
+    return made
 
 
 def _pack(chances: Any, odds: Any, slots: Any, trains: Any) -> None:
@@ -41,10 +44,3 @@ def _pack(chances: Any, odds: Any, slots: Any, trains: Any) -> None:
                 fires = np.uint64(chances[sample, line, k] < odd)
                 train |= fires << np.uint64(k)
             trains[sample, line] = train
-
-
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
-    from numba import njit  # takes its time, and not every command pulses
-
-    made: Callable[..., None] = njit(nogil=True, cache=True)(function)
-    return made

@@ -8,7 +8,7 @@ Vlasov, Front. Neurosci. 10:333 (2016).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from .linear_family import LinearFamily
 from .response_function import Step, parameter
@@ -29,6 +29,7 @@ class ConstantStep(LinearFamily):
     """
 
     name: ClassVar[str] = "constant-step"
+    steps: ClassVar[tuple[str, ...]] = ("step_up", "step_down")
 
     step_up: Any = parameter("S", "step of an up pulse", low=0)
     step_down: Any = parameter("S", "size of the step of a down pulse", low=0)
@@ -50,7 +51,3 @@ class ConstantStep(LinearFamily):
         """Lines without a slope."""
         _, _, step_up, step_down = parameters
         return step_up, xp.zeros_like(step_up), step_down, xp.zeros_like(step_down)
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``."""
-        return self._times(factor, "step_up", "step_down")

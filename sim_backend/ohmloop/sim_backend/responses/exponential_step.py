@@ -32,6 +32,7 @@ class ExponentialStep(ResponseFunction):
     """
 
     name: ClassVar[str] = "exponential-step"
+    steps: ClassVar[tuple[str, ...]] = ("step_up", "step_down")
     shrinking: ClassVar[bool] = True
 
     step_up: Any = parameter("S", "step of an up pulse at mid-range", low=0)
@@ -89,7 +90,3 @@ class ExponentialStep(ResponseFunction):
             return step_down * xp.expm1(rate * (left + left) / (g_max - g_min)) / xp.expm1(rate)
 
         return q_up, q_down
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``."""
-        return self._times(factor, "step_up", "step_down")

@@ -29,6 +29,7 @@ class LinearStep(LinearFamily):
     """
 
     name: ClassVar[str] = "linear-step"
+    steps: ClassVar[tuple[str, ...]] = ("step_up", "step_down", "slope_up", "slope_down")
 
     step_up: Any = parameter("S", "step of an up pulse at g_min", low=0)
     step_down: Any = parameter("S", "size of the step of a down pulse at g_max", low=0)
@@ -101,7 +102,3 @@ class LinearStep(LinearFamily):
         """As they are given."""
         _, _, step_up, step_down, slope_up, slope_down = parameters
         return step_up, slope_up, step_down, slope_down
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``."""
-        return self._times(factor, "step_up", "step_down", "slope_up", "slope_down")

@@ -13,7 +13,7 @@ vanish at the bounds, nor are they normalised anywhere: not the ``ExponentialSte
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from .libraries import weak
 from .response_function import ResponseFunction, Step, parameter
@@ -38,6 +38,7 @@ class OneMinusExpStep(ResponseFunction):
     """
 
     name: ClassVar[str] = "one-minus-exp-step"
+    steps: ClassVar[tuple[str, ...]] = ("step_up", "step_down")
 
     step_up: Any = parameter("S", "step of an up pulse where the exponential is nothing", low=0)
     step_down: Any = parameter("S", "size of a down step where the exponential is nothing", low=0)
@@ -71,7 +72,3 @@ class OneMinusExpStep(ResponseFunction):
             return step_down * xp.maximum(one - amplitude_down * xp.exp(-gamma_down * z), g - g)
 
         return q_up, q_down
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``."""
-        return self._times(factor, "step_up", "step_down")

@@ -32,6 +32,7 @@ class PowerStep(ResponseFunction):
     """
 
     name: ClassVar[str] = "power-step"
+    steps: ClassVar[tuple[str, ...]] = ("step_up", "step_down")
     shrinking: ClassVar[bool] = True
 
     step_up: Any = parameter("S", "step of an up pulse at g_min", low=0)
@@ -81,7 +82,3 @@ class PowerStep(ResponseFunction):
             return step_down * (xp.maximum(g - g_min, g - g) / (g_max - g_min)) ** gamma_down
 
         return q_up, q_down
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``."""
-        return self._times(factor, "step_up", "step_down")

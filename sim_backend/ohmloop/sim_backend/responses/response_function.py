@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ohmloop.drivers import BadInputError
+
 from .checking import check_parameters
 from .libraries import plain, together
 from .symmetric_point import find_symmetric_point
@@ -60,7 +62,7 @@ class ResponseFunction(ABC):
 
     Fields come in the order in which ``law``'s functions take them, numpy arrays or torch tensors.
     A subclass is a frozen dataclass with a ``name``, more fields made by ``parameter``, a ``law``
-    and ``scaled``; what has a closed form it overrides.
+    and ``steps`` or a ``scaled`` of its own; what has a closed form it overrides.
 
     Attributes:
         name: the word in configuration and chip files.
@@ -76,6 +78,7 @@ class ResponseFunction(ABC):
     meanings: ClassVar[dict[str, str]] = {}
     limits: ClassVar[dict[str, tuple[float, float]]] = {}
     compiled: ClassVar[bool] = True
+    steps: ClassVar[tuple[str, ...]] = ()
     shrinking: ClassVar[bool] = False
 
     g_min: Any = parameter("S", "lower bound of the state")
@@ -103,9 +106,18 @@ class ResponseFunction(ABC):
             xp: numpy or torch.
         """
 
-    @abstractmethod
     def scaled(self, factor: Any) -> Self:
-        """The same cells with all steps times ``factor``: sluggish below 1, stuck at 0."""
+        """The same cells with all steps times ``factor``: sluggish below 1, stuck at 0.
+
+        Raises:
+            BadInputError: it is not known which parameters the steps are proportional to.
+        """
+        if not self.steps:
+            raise BadInputError(
+                f"{self.name}: cannot be made sluggish; name the parameters to which its steps are"
+                ' proportional: user_response(..., steps=["step_up", "step_down"])'
+            )
+        return self._times(factor, *self.steps)
 
     def parameters(self) -> tuple[Any, ...]:
         """The fields in order."""

@@ -32,6 +32,7 @@ class SoftBounds(LinearFamily):
     """
 
     name: ClassVar[str] = "soft-bounds"
+    steps: ClassVar[tuple[str, ...]] = ("slope_up", "slope_down")
 
     slope_up: Any = parameter("1", "share of the way to g_max of an up pulse", 0, 1)
     slope_down: Any = parameter("1", "share of the way to g_min of a down pulse", 0, 1)
@@ -107,7 +108,3 @@ class SoftBounds(LinearFamily):
         """
         g = self.g_max - (self.g_max - g) * (1 - self.slope_up) ** up
         return self.g_min + (g - self.g_min) * (1 - self.slope_down) ** down
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``."""
-        return self._times(factor, "slope_up", "slope_down")

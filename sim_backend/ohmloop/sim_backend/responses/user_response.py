@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, make_dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ohmloop.drivers import BadInputError
 
@@ -15,32 +15,14 @@ _UNITS = ("S", "1")
 
 
 class UserResponse(ResponseFunction):
-    """Base of the classes that ``user_response`` makes.
-
-    Attributes:
-        steps: parameters to which all steps are proportional.
-    """
+    """Base of the classes that ``user_response`` makes."""
 
     functions: ClassVar[tuple[Step, Step]]
-    steps: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def law(cls, xp: Any) -> tuple[Step, Step]:  # noqa: ARG003
         """The user's functions, whatever the library."""
         return cls.functions
-
-    def scaled(self, factor: Any) -> Self:
-        """All steps times ``factor``.
-
-        Raises:
-            BadInputError: it was not said which parameters are steps.
-        """
-        if not self.steps:
-            raise BadInputError(
-                f"{self.name}: cannot be made sluggish; name the parameters to which its steps are"
-                ' proportional: user_response(..., steps=["step_up", "step_down"])'
-            )
-        return self._times(factor, *self.steps)
 
 
 _TAKEN = {*dir(UserResponse), *(f.name for f in fields(UserResponse))}
