@@ -16,7 +16,8 @@ from typing import Self
 from ohmloop.drivers.board.frames import Frame, FrameDecoder
 from ohmloop.drivers.board.messages import Run
 from ohmloop.drivers.board.replies import parse_request
-from ohmloop.sim_backend.instruments import EmulatedBench
+
+from .apart import BenchApart
 
 _PATIENCE = 60.0  # for a reply, s
 
@@ -37,7 +38,7 @@ class Conversation:
         emulated: the bench; open the crossbar on ``bench``.
     """
 
-    def __init__(self, emulated: EmulatedBench) -> None:
+    def __init__(self, emulated: BenchApart) -> None:
         self.emulated = emulated
         self.exchanges: list[Exchange] = []
         self._recording = False
@@ -90,9 +91,9 @@ class Script:
     def __init__(self, conversation: Conversation) -> None:
         self._exchanges = conversation.exchanges
         self._sockets: dict[str, socket.socket] = {}
-        for name, server in conversation.emulated.servers.items():
-            server.unplug()
-            opened = socket.create_connection((server.host, server.port))  # type: ignore[attr-defined]
+        conversation.emulated.unplug()
+        for name, (_, host, port) in conversation.emulated.addresses.items():
+            opened = socket.create_connection((host, port))
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened.settimeout(_PATIENCE)
             self._sockets[name] = opened

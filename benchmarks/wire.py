@@ -5,10 +5,10 @@
 For each family of instruments and each model of a link: messages and bytes of typical operations on
 the emulated example bench, and time. Every operation is run by the driver and, in turn, by a
 hand-written script that sends the very same bytes over raw sockets and waits for the replies. The
-emulated instruments take the same time for both, so the ratio, raw over driver, is the share of the
-possible throughput that the driver reaches; it is told as the median over pairs of runs, one right
-after the other. Where a link is so slow that an operation would take over 20 s, its time is
-computed from messages and bytes, and marked ``~``.
+emulated instruments, in processes of their own, take the same time for both, so the ratio, raw over
+driver, is the share of the possible throughput that the driver reaches; it is told as the median
+over pairs of runs, one right after the other. Where a link is so slow that an operation would take
+over 20 s, its time is computed from messages and bytes, and marked ``~``.
 
 Before it, single queries beside a bare socket, PyMeasure and QCoDeS: see ``benchmarks.link``.
 """
@@ -27,9 +27,9 @@ import numpy as np
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, Crossbar, PulseProgram, load_bench
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.sim_backend.instruments import EmulatedBench
 from ohmloop.sim_backend.instruments.latency import LINKS
 
+from .apart import BenchApart
 from .by_hand import Conversation, Script
 from .link import compare
 
@@ -120,10 +120,10 @@ class Times(NamedTuple):
 
 def measure(family: str, link: str, name: str, repeats: int) -> tuple[Cost, Times | None]:
     """Cost, and times (None where it would take too long)."""
-    bench = load_bench(EXAMPLES / f"bench-{family}.yaml")
-    with EmulatedBench(bench, True) as one, EmulatedBench(bench, True) as two:
+    path = EXAMPLES / f"bench-{family}.yaml"
+    with BenchApart(path) as one, BenchApart(path) as two:
         conversation = Conversation(two)
-        operation = operations(open_shape(bench))[name]
+        operation = operations(open_shape(two.bench))[name]
         spy = open_on_bench(conversation.bench)
         conversation.record(lambda: operation(spy))
         cost = Cost(conversation)
@@ -132,8 +132,7 @@ def measure(family: str, link: str, name: str, repeats: int) -> tuple[Cost, Time
             return cost, None
         with open_on_bench(one.bench) as crossbar, Script(conversation) as script:
             for emulated in (one, two):
-                for server in emulated.servers.values():
-                    server.link = LINKS[link]
+                emulated.link(link)
             first = timed(lambda: operation(crossbar))
             pairs = 1 if first > 1 else max(repeats, min(301, int(LONG / first)))
             return cost, in_turn(lambda: operation(crossbar), script.run, pairs)
