@@ -55,6 +55,15 @@ def test_the_examples_are_valid(name):
     assert isinstance(load_experiment(example(name)), Experiment)
 
 
+def test_a_periphery_is_checked_and_kept_as_it_is_written(file):
+    file.write_text(TEXT + "periphery: {to_rows: {input: {bits: 7, range: 200 mV}}}\n")
+    written = {"to_rows": {"input": {"bits": 7, "range": "200 mV"}}}
+    assert load_experiment(file).periphery == written
+    file.write_text(TEXT + "periphery: {to_rows: {input: {bits: 77}}}\n")
+    with pytest.raises(ConfigError, match=r"experiment\.yaml: periphery\.to_rows\.input\.bits"):
+        load_experiment(file)
+
+
 def test_generators_depend_on_the_seed_alone_and_differ():
     experiment = Experiment.model_validate(
         {

@@ -131,6 +131,19 @@ def test_interrupting_over_the_wire_is_orderly_and_resumable(lab, tmp_path):
     assert not emulated.outputs_on
 
 
+def test_training_goes_through_a_periphery(ohmloop, tmp_path):
+    losses = []
+    for line in ("", "periphery: {to_rows: {input: {bits: 2, range: 100 mV}}}\n"):
+        file = tmp_path / "experiment.yaml"
+        text = EXPERIMENT.replace("EPOCHS", "1") + line
+        file.write_text("crossbar: sim:soft-bounds?shape=10x64\n" + text)
+        result = ohmloop("train", file, "--runs", tmp_path / "runs", "--json")
+        assert result.status == 0, result.err
+        run = Path(json.loads(result.out)["run"])
+        losses.append((run / "metrics.csv").read_text())
+    assert losses[0] != losses[1]
+
+
 def test_a_resumed_twin_goes_on_bit_for_bit(ohmloop, tmp_path):
     results = []
     for epochs in ((3,), (1, 3)):

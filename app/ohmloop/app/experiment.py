@@ -120,6 +120,7 @@ class Experiment(Record):
         name: names the run folder.
         crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``; may be left to the command line.
         calibration: what training knows of the cells, where the bench file does not say.
+        periphery: what surrounds the cells of a twin, as its configuration says it.
         omega: see ``convert_to_analog``.
         seed: of everything random on the training side, and of a twin's noise.
     """
@@ -127,6 +128,7 @@ class Experiment(Record):
     name: str
     crossbar: str | None = None
     calibration: str | None = None
+    periphery: dict[str, Any] | None = None
     model: ModelConfig
     data: DataConfig = DataConfig()
     algorithm: Annotated[DigitalSgd | AnalogSgd | TikiTakaConfig, Field(discriminator="name")]
@@ -152,7 +154,12 @@ def load_experiment(path: Path) -> Experiment:
     Raises:
         ConfigError: names file and key.
     """
-    return located(validate(Experiment, load_yaml(path), path), path.parent)
+    found = validate(Experiment, load_yaml(path), path)
+    if found.periphery is not None:
+        from ohmloop.sim_backend.periphery import Periphery
+
+        validate(Periphery, found.periphery, path, "periphery")  # kept as it is written
+    return located(found, path.parent)
 
 
 def located(experiment: Experiment, folder: Path) -> Experiment:

@@ -212,6 +212,7 @@ def _open(experiment: Experiment, record: Path | None) -> Any:
         calibration=experiment.calibration,
         seed=experiment.seed,
         record=record,
+        periphery=experiment.periphery,
     )
 
 

@@ -127,23 +127,40 @@ def open_crossbar(name: str, **options: Any) -> Crossbar:
         name: ``bench.yaml``, ``bench.yaml#left``, ``chip.nc``, or
             ``sim:soft-bounds?shape=64x64&seed=1``.
         options: ``calibration`` (a chip file that overrides the bench's), ``seed`` (of a twin's
-            noise; a real chip has its own), ``record`` (file for a transcript; benches only).
+            noise; a real chip has its own), ``record`` (file for a transcript; benches only),
+            ``periphery`` (a mapping: what surrounds a twin's cells; a bench has its own).
 
     Raises:
         BadInputError: the name, or the file behind it, is wrong.
         InstrumentError: the bench does not answer as it should.
     """
     base = name.partition("#")[0]
-    if options.get("record") is None:
-        options.pop("record", None)
-    elif not base.endswith(_BENCHES):
-        raise BadInputError(f"{name!r} has no wires: only what a bench file opens can be recorded")
     table = {**SOURCES, **{p.name: p.value for p in entry_points(group="ohmloop.sources")}}
-    for key, target in table.items():
-        if base.endswith(key) if key.startswith(".") else base.startswith(key):
-            crossbar: Crossbar = load(target)(name, **options)
-            return crossbar
-    raise BadInputError(
-        f"{name!r} names no crossbar: give a bench file (.yaml), a calibration file (.nc),"
-        " or sim:soft-bounds?shape=64x64"
-    )
+    source = _source_of(base, table)
+    for option, why in _NOT_FOR.items():
+        if options.get(option) is None:
+            options.pop(option, None)
+        elif (source in _BENCHES) == (option == "periphery"):  # not where it belongs
+            raise BadInputError(f"{name!r} {why}")
+    if source is None:
+        raise BadInputError(
+            f"{name!r} names no crossbar: give a bench file (.yaml), a calibration file (.nc),"
+            " or sim:soft-bounds?shape=64x64"
+        )
+    crossbar: Crossbar = load(table[source])(name, **options)
+    return crossbar
+
+
+_NOT_FOR = {
+    "record": "has no wires: only what a bench file opens can be recorded",
+    "periphery": "is a bench, whose converters and wires are what they are: leave out periphery"
+    " (an emulated chip's is emulation.periphery in the bench file)",
+}
+"""Options that are for benches only, and for twins only; and what is said where they do not fit."""
+
+
+def _source_of(base: str, table: Mapping[str, str]) -> str | None:
+    """The key of ``table`` that a name begins with or, where it begins with none, ends in."""
+    begins = [key for key in table if not key.startswith(".") and base.startswith(key)]
+    ends = [key for key in table if key.startswith(".") and base.endswith(key)]
+    return next(iter([*begins, *ends]), None)

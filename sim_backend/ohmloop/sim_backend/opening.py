@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,6 +14,8 @@ from ohmloop.drivers import BadInputError, Characteristics, ConfigError
 from ohmloop.drivers.validation import validate
 
 from .chip_file import bench_of, characteristics_of, load_characteristics, load_chip, population_of
+from .periphery import Periphery
+from .periphery.periphery_file import load_periphery
 from .population import Population
 from .population_spec import PopulationSpec, sample, spec_from_text
 from .presets import presets
@@ -22,7 +25,10 @@ from .twin import TwinCrossbar
 
 
 def open_chip_file(
-    name: str, calibration: str | None = None, seed: int | None = None
+    name: str,
+    calibration: str | None = None,
+    seed: int | None = None,
+    periphery: Mapping[str, Any] | None = None,
 ) -> TwinCrossbar:
     """The twin of a calibrated chip, under the conditions it was calibrated at.
 
@@ -30,24 +36,36 @@ def open_chip_file(
         name: the calibration file.
         calibration: another chip file to take what training knows from; by default this one.
         seed: of the twin's noise; 0 by default.
+        periphery: what surrounds its cells, as configuration says it; see ``Periphery``.
 
     Raises:
         ChipFileError: not a calibration file.
+        ConfigError: a key of the periphery is wrong.
+        LimitError: the periphery scales inputs up to more than the chip's limits allow.
     """
     data = load_chip(Path(name))
     known = load_characteristics(Path(calibration)) if calibration else characteristics_of(data)
     return TwinCrossbar(
-        population_of(data), seed=seed or 0, characteristics=known, name=name, **bench_of(data)
+        population_of(data),
+        seed=seed or 0,
+        characteristics=known,
+        periphery=_periphery(periphery, name),
+        name=name,
+        **bench_of(data),
     )
 
 
-def open_sim(name: str, calibration: str | None = None, seed: int | None = None) -> TwinCrossbar:
+def open_sim(
+    name: str,
+    calibration: str | None = None,
+    seed: int | None = None,
+    periphery: Mapping[str, Any] | None = None,
+) -> TwinCrossbar:
     """A twin of nobody: cells drawn from a specification in the name.
 
-    The part after ``?`` sets ``shape`` and ``seed``. Of a response
-    function it also sets any key of ``PopulationSpec``; of a preset any figure of its device, and
-    ``g_low`` and ``g_high``, the
-    conductances of its mean bounds.
+    The part after ``?`` sets ``shape``, ``seed`` and ``periphery``, a file. Of a response function
+    it also sets any key of ``PopulationSpec``; of a preset any figure of its device, and ``g_low``
+    and ``g_high``, the conductances of its mean bounds. Arguments are as for ``open_chip_file``.
 
     Raises:
         ConfigError: says which key is wrong.
@@ -61,11 +79,23 @@ def open_sim(name: str, calibration: str | None = None, seed: int | None = None)
         rng = np.random.default_rng(cells_seed)
     except ValueError:
         raise ConfigError(name, "seed", "must be a whole number from 0 on") from None
+    file = given.pop("periphery", None)
+    if file is not None and periphery is not None:
+        raise ConfigError(name, "periphery", "is given twice, in the name and beside it")
+    around = load_periphery(Path(file)) if file is not None else _periphery(periphery, name)
     population, truth = _drawn(model, given, shape, rng, name)
     known = load_characteristics(Path(calibration)) if calibration else truth
     return TwinCrossbar(
-        population, seed=cells_seed if seed is None else seed, characteristics=known, name=name
+        population,
+        seed=cells_seed if seed is None else seed,
+        characteristics=known,
+        periphery=around,
+        name=name,
     )
+
+
+def _periphery(given: Mapping[str, Any] | None, where: str) -> Periphery | None:
+    return None if given is None else validate(Periphery, given, where, "periphery")
 
 
 def _drawn(

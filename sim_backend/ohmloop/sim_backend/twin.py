@@ -193,16 +193,15 @@ class TwinCrossbar(Crossbar):
         return row_voltages @ self._all_noisy()
 
     def _surround(self, periphery: Periphery, seed: int) -> Surroundings:
-        from .periphery.surroundings import Surroundings
+        from .periphery.surroundings import Surroundings, check_inputs
 
-        for path in (periphery.to_rows, periphery.backward_path):
-            if path.noise_management.kind != "none" and path.input.range is not None:
-                self.limits.check_read(path.input.range)
+        check_inputs(periphery, self.limits)
         return Surroundings(periphery, self.cells, self.conditions, seed, self.device)
 
     def _on_host(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
-        currents: NDArray[np.float64] = self._product(way, self._tensor(volts)).cpu().numpy()
-        return currents
+        assert self._around is not None
+        self._let_read()
+        return self._around.on_host(way, volts)
 
     def _product(self, way: str, volts: Tensor) -> Tensor:
         assert self._around is not None

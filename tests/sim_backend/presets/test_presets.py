@@ -80,10 +80,6 @@ def test_states_and_symmetric_point(name, states, point):
 def test_what_is_not_simulated_is_said():
     left_out = {name: p.not_simulated for name, p in presets().items() if p.not_simulated}
     assert left_out == {
-        "reram-es": {"write_noise_std": 75.0},
-        "reram-sb": {"write_noise_std": 56.0},
-        "reram-array-om": {"write_noise_std": 1.4113},
-        "reram-array-hfo2": {"write_noise_std": 0.5841},
         "capacitor": {"lifetime": 1e6},
         "pcm": {"dw_min_std_slope": 0.108},
     }

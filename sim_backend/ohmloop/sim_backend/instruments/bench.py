@@ -5,24 +5,28 @@ from __future__ import annotations
 import ipaddress
 import re
 from types import TracebackType
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
-from ohmloop.drivers import Bench, ConfigError
+from ohmloop.drivers import Bench, ConfigError, LimitError
 from ohmloop.drivers.registry import lookup
 from ohmloop.drivers.units import Ohms
 from ohmloop.drivers.validation import Record, validate
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.periphery import Periphery
 from ohmloop.sim_backend.population_spec import PopulationSpec, sample
 
 from .latency import LINKS
 from .meter import Meter, MeterConfig
-from .rig import EMULATIONS, Chip, Device, Rig, Server
+from .rig import EMULATIONS, SURROUNDED, Chip, Device, Rig, Server
 from .wiring_faults import WiredCells, WiringFaults
 from .witness import Witness
+
+if TYPE_CHECKING:
+    from ohmloop.sim_backend.periphery.surroundings import Surroundings
 
 _RESOURCE = re.compile(
     r"(?:TCPIP\d*::(?P<host>.+)::(?P<port>\d+)::SOCKET|socket://(?P<host2>[^:]+):(?P<port2>\d+))",
@@ -43,6 +47,7 @@ class EmulationConfig(Record):
         faults: what is wrong with one chip or its wiring.
         lead_resistance: of each lead between an instrument and a chip, ohm; 4-wire sensing does
             away with it. Instruments that do not know of it have ideal leads.
+        periphery: converters, noise and wires that the products of a pulse board go through.
     """
 
     seed: int = 0
@@ -53,6 +58,7 @@ class EmulationConfig(Record):
     meter: MeterConfig = MeterConfig()
     faults: WiringFaults | None = None
     lead_resistance: Annotated[Ohms, Field(ge=0)] = 0.0
+    periphery: Periphery | None = None
 
 
 class EmulatedBench:
@@ -154,7 +160,24 @@ class EmulatedBench:
         witness = Witness(self._file.limits_of(crossbar).read_voltage)
         meter = Meter(self.config.meter, seed)
         bench = self._file.of(crossbar)
-        return Chip(cells, self.clock, bench, crossbar, self.config.models, witness, meter)
+        around = self._surround(crossbar, cells, seed) if self.config.periphery else None
+        return Chip(cells, self.clock, bench, crossbar, self.config.models, witness, meter, around)
+
+    def _surround(self, crossbar: str, cells: CellArray, seed: int) -> Surroundings:
+        """As a twin of the same seed has it."""
+        from ohmloop.sim_backend.periphery.surroundings import Surroundings, check_inputs
+
+        assert self.config.periphery is not None
+        kind, key = self._file.config.crossbars[crossbar].kind, "emulation.periphery"
+        if kind not in SURROUNDED:
+            problem = f"a {kind} bench makes no products that could go through one; leave it out"
+            raise ConfigError(self._file.path, key, problem)
+        try:
+            check_inputs(self.config.periphery, self._file.limits_of(crossbar))
+        except LimitError as error:
+            raise ConfigError(self._file.path, key, str(error)) from error
+        conditions = self._file.conditions_of(crossbar)
+        return Surroundings(self.config.periphery, cells, conditions, seed, "cpu")
 
     def _faults_of(self, crossbar: str, shape: tuple[int, int]) -> WiringFaults | None:
         faults = self.config.faults

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ohmloop.drivers import Bench
 from ohmloop.sim_backend.cell_array import CellArray
@@ -19,6 +19,9 @@ from .latency import LinkModel
 from .meter import Meter
 from .witness import Witness
 
+if TYPE_CHECKING:
+    from ohmloop.sim_backend.periphery.surroundings import Surroundings
+
 EMULATIONS: Mapping[str, str] = {
     "tsp": "ohmloop.sim_backend.instruments.tsp.tsp_rig:TspRig",
     "kxci": "ohmloop.sim_backend.instruments.kxci.kxci_rig:KxciRig",
@@ -28,6 +31,8 @@ EMULATIONS: Mapping[str, str] = {
     "scpi": "ohmloop.sim_backend.instruments.scpi.scpi_rig:ScpiRig",
 }
 """Bench file ``kind`` -> what emulates it."""
+SURROUNDED = ("pulse-board",)
+"""Kinds whose products go through a periphery; others multiply in the host or by their meters."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Chip:
         models: model that an instrument is to identify as, by instrument name.
         witness: told of every voltage that reaches the cells.
         meter: what current meters add.
+        around: what products go through, and what they do to cells; None for nothing.
     """
 
     cells: CellArray
@@ -51,6 +57,7 @@ class Chip:
     models: Mapping[str, str]
     witness: Witness
     meter: Meter = field(default_factory=Meter)
+    around: Surroundings | None = None
 
     def options(self, instrument: str) -> Mapping[str, Any]:
         """Options of an instrument in the bench file."""

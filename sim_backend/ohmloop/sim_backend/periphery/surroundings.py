@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ohmloop.drivers import CellPulses, PulseConditions
+from ohmloop.drivers import CellPulses, Limits, PulseConditions
 
 from . import fast
 from .ladders import ladder_map
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from ohmloop.sim_backend.cell_array import CellArray
 
 _ERRORS = 0x11E5  # sets the lines' errors apart from other draws of the same seed
+
+
+def check_inputs(periphery: Periphery, limits: Limits) -> None:
+    """Refuse inputs that noise management would scale up beyond what reads may have.
+
+    Raises:
+        LimitError: says both voltages.
+    """
+    for path in (periphery.to_rows, periphery.backward_path):
+        if path.noise_management.kind != "none" and path.input.range is not None:
+            limits.check_read(path.input.range)
 
 
 class Surroundings:
@@ -82,6 +93,22 @@ class Surroundings:
         """One read of the cells where ``rows`` and ``columns`` cross, at ``voltage`` V."""
         if self.ledger is not None and voltage:
             self._give(self.ledger.read(voltage, rows, columns))
+
+    def note_cells(self, voltage: float, cells: NDArray[np.intp]) -> None:
+        """One read of some cells, by their flat numbers, at ``voltage`` V."""
+        rows, columns = np.divmod(cells, self.cells.shape[1])
+        whole = np.unique(rows), np.unique(columns)
+        if cells.size == whole[0].size * whole[1].size:
+            self.note_read(voltage, *whole)
+            return
+        for row, column in zip(rows, columns, strict=True):
+            self.note_read(voltage, np.array([row]), np.array([column]))
+
+    def on_host(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``product`` of arrays."""
+        own = volts if volts.flags.writeable else volts.copy()  # torch takes no other
+        currents: NDArray[np.float64] = self.product(way, torch.from_numpy(own)).cpu().numpy()
+        return currents
 
     def changed(self) -> None:
         """The cells have been pulsed."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from ohmloop.drivers import BadInputError
+from ohmloop.sim_backend.effects import Effect
 from ohmloop.sim_backend.population import Population
 
 Pair = tuple[float, float]
 
-_PLACES = ("g_min", "g_max", "reference")
+Map = Callable[[Any], Any]
+
+_PLACES = ("g_min", "g_max", "reference", "rest")
 """Parameters that are states; others in siemens are lengths, such as steps."""
 
 
@@ -56,7 +60,18 @@ def in_siemens(population: Population, weights: Pair, conductances: Pair) -> Pop
         response=kind(**own),
         conductance=place(population.conductance).astype(np.float32),
         dg_add=length(population.dg_add),
+        effects=tuple(_effect(effect, place, length) for effect in population.effects),
     )
+
+
+def _effect(effect: Effect, place: Map, length: Map) -> Effect:
+    """The same effect with what is in siemens of it converted."""
+    changed = {
+        field.name: (place if field.name in _PLACES else length)(getattr(effect, field.name))
+        for field in fields(effect)
+        if field.metadata["unit"] == "S"
+    }
+    return replace(effect, **changed)
 
 
 def line(weights: Pair, conductances: Pair) -> Pair:

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from ohmloop.drivers.units import to_si
 from ohmloop.drivers.validation import Record
 from ohmloop.sim_backend.responses import ResponseFunction
 
@@ -53,6 +54,11 @@ class Drawn:
     stuck_at: Any
 
 
+def _seconds(value: object) -> float:
+    """Text with a unit; figures that are in seconds already stay."""
+    return value if isinstance(value, float) else to_si(value, unit="s")
+
+
 class PulsedDevice(Record, ABC):
     """What all of aihwkit's pulsed devices have: means in weight units, spreads relative to them.
 
@@ -69,9 +75,11 @@ class PulsedDevice(Record, ABC):
         w_min_dtod: spread of the lower bound.
         corrupt_devices_prob: share of cells that are stuck.
         corrupt_devices_range: they are stuck within plus or minus this, and the bounds.
-        write_noise_std: noise of the weight that is seen, in steps ``dw_min``; not simulated.
-        lifetime: mini-batches in which a weight decays to 1/e, 0 = it does not; not simulated.
-        lifetime_dtod: its spread; not simulated.
+        write_noise_std: noise of the weight that is seen, in steps ``dw_min``.
+        lifetime: mini-batches in which a weight decays to 1/e, 0 = it does not.
+        lifetime_dtod: its spread.
+        batch_time: how long a mini-batch takes, s; without it nothing decays, because no time
+            follows from a number of mini-batches.
         reset: mean weight after a reset; fresh cells of a device that is reset are there.
         reset_dtod: its spread from cell to cell, in weight units.
         reset_std: its spread from reset to reset, in weight units.
@@ -92,6 +100,7 @@ class PulsedDevice(Record, ABC):
     write_noise_std: NotNegative = 0.0
     lifetime: NotNegative = 0.0
     lifetime_dtod: NotNegative = 0.0
+    batch_time: Annotated[NotNegative, BeforeValidator(_seconds)] = 0.0
     reset: float = 0.0
     reset_dtod: NotNegative = 0.0
     reset_std: NotNegative = 0.0

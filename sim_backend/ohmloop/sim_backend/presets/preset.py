@@ -18,6 +18,7 @@ from ohmloop.sim_backend.responses import ResponseFunction
 
 from .affine import in_siemens, line
 from .aihwkit_draws import Drawn, PulsedDevice, Rng, around, draw_cells
+from .device_effects import device_effects
 from .devices import (
     ConstantDevice,
     LinearDevice,
@@ -29,7 +30,6 @@ from .devices import (
 from .paper_devices import PaperExponentialDevice, PaperPowerDevice
 
 _TABLE = Path(__file__).with_name("presets.yaml")
-_NOT_SIMULATED = ("write_noise_std", "dw_min_std_slope", "lifetime")
 
 
 class PresetRecord(Record):
@@ -96,7 +96,8 @@ class Preset:
     @property
     def not_simulated(self) -> dict[str, float]:
         """Figures of the device that drawn cells do not have in them, because pulses lack it."""
-        found = {key: getattr(self.device, key, 0.0) for key in _NOT_SIMULATED}
+        keys = ["dw_min_std_slope", *([] if self.device.batch_time else ["lifetime"])]
+        found = {key: getattr(self.device, key, 0.0) for key in keys}
         return {key: value for key, value in found.items() if value}
 
     @property
@@ -136,6 +137,7 @@ class Preset:
             read_std=np.zeros((), np.float32),
             conductance=self._start(cells, response, shape, rng),
             dg_add=dg_add,
+            effects=device_effects(self.device, cells, shape, rng),
         )
 
     def in_siemens(self, population: Population, between: Range = DEFAULT_RANGE) -> Population:

@@ -27,6 +27,7 @@ class BoardRig:
             name=chip.models.get(name, "ohmloop pulse board"),
             witness=chip.witness,
             meter=chip.meter,
+            around=chip.around,
         )
         self.devices: dict[str, Device] = {name: self.board}
 

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import singledispatchmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,9 @@ from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .board_programs import RefusedError, Upload, admit, first_half, slices
 
+if TYPE_CHECKING:
+    from ohmloop.sim_backend.periphery.surroundings import Surroundings
+
 log = logging.getLogger("ohmloop.emulator")
 
 _WATCHDOG = 5.0  # s, until the host sets another
@@ -62,6 +66,7 @@ class EmulatedPulseBoard(Emulated):
         max_payload: longest payload, bytes.
         witness: told of every voltage that cells see.
         meter: what its converters add to a current.
+        around: what products go through, and what reads and products do to cells.
 
     Attributes:
         outputs_on: whether lines are driven.
@@ -78,6 +83,7 @@ class EmulatedPulseBoard(Emulated):
         max_payload: int = _MAX_PAYLOAD,
         witness: Witness | None = None,
         meter: Meter | None = None,
+        around: Surroundings | None = None,
     ) -> None:
         self.cells, self.clock = cells, clock
         self._strength, self._now = PulseStrength(conditions), now
@@ -86,7 +92,7 @@ class EmulatedPulseBoard(Emulated):
             PROTOCOL, rows, columns, 3, max_payload, 10.0, 20e-9, 1.0, name, "1.0", serial
         )
         self._witness = witness or Witness(0.0)
-        self._meter = meter or Meter()
+        self._meter, self._around = meter or Meter(), around
         self._strike: Strike | None = None
         self._boot = 0
         self.power_cycle()
@@ -259,6 +265,8 @@ class EmulatedPulseBoard(Emulated):
                 break
             self.cells.apply(part, *self._strength.of_conditions(conditions))
             applied += part.total_pulses
+        if self._around:
+            self._around.changed()
         return applied
 
     @_do.register
@@ -280,19 +288,28 @@ class EmulatedPulseBoard(Emulated):
         self._witness.saw(voltage, seconds)
         flat = cells[:, 0] * self.cells.shape[1] + cells[:, 1]
         self.clock.sleep(len(cells) * seconds)
-        return Currents(self._meter.shows(self._noisy(flat) * voltage))
+        currents = self._meter.shows(self._noisy(flat) * voltage)
+        if self._around:
+            self._around.note_cells(voltage, flat)
+        return Currents(currents)
 
     @_do.register
     def _forward(self, request: Forward) -> Message:
         self._check_product(request.volts, *self.cells.shape[::-1])
         self.clock.sleep(len(request.volts) * (request.settle + request.integration))
-        return Currents(self._meter.shows(request.volts @ self._all_noisy().T))
+        return Currents(self._meter.shows(self._product("forward", request.volts)))
 
     @_do.register
     def _backward(self, request: Backward) -> Message:
         self._check_product(request.volts, *self.cells.shape)
         self.clock.sleep(len(request.volts) * (request.settle + request.integration))
-        return Currents(self._meter.shows(request.volts @ self._all_noisy()))
+        return Currents(self._meter.shows(self._product("backward", request.volts)))
+
+    def _product(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._around:
+            return self._around.on_host(way, volts)
+        noisy = self._all_noisy()
+        return volts @ (noisy.T if way == "forward" else noisy)
 
     def _check_product(self, volts: NDArray[np.float64], lines: int, outputs: int) -> None:
         self._limits_set().check_read(float(np.abs(volts).max()))
