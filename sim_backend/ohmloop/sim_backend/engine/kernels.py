@@ -88,7 +88,7 @@ def _coincide(cells: Any, queue: Any, at: Any, train: Any, sign: Any, columns: A
     trains, signs = columns
     w = trains.shape[0]
     size, downs = queue.size[at : at + w], queue.downs[at : at + w]
-    total, most = 0, 0
+    total, most = np.int64(0), 0
     some_weak = cells.up == ZERO or cells.down == ZERO
     for i in range(w):
         n = popcount(np.uint32(train & trains[i]))
@@ -106,7 +106,8 @@ def _coincide(cells: Any, queue: Any, at: Any, train: Any, sign: Any, columns: A
 @compiled
 def _single(cells: Any, queue: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
     """A single sample whose columns fire rarely: only cells of lines that fire are looked at."""
-    index, size, downs, some, total = queue.index, queue.size, queue.downs, 0, 0
+    index, size, downs, some = queue.index, queue.size, queue.downs, 0
+    total = np.int64(0)
     fire = np.flatnonzero(columns[0][0]).astype(np.int32)
     trains, signs = columns[0][0][fire], columns[1][0][fire]
     some_weak = cells.up == ZERO or cells.down == ZERO
@@ -149,7 +150,7 @@ def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
 @compiled
 def _count(cells: Any, queue: Any, signed: Any, done: Any) -> Any:
     """Queue the pulses of counts that come after the first ``done``; returns how many."""
-    total = 0
+    total = np.int64(0)
     for i in range(signed.shape[0]):
         n = np.uint32(min(max(abs(signed[i]) - done, 0), SLOTS))
         down = np.uint32(signed[i] >> 31)
