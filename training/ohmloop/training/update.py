@@ -23,13 +23,12 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses
 
-from .packing import largest, packed
+from .packing import Lines, largest, packed
 
 Rows = NDArray[np.float64]
 
 MAX_BL = 64
 """Slots that a pulse train can hold."""
-_PLUS, _MINUS = np.int8(1), np.int8(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +89,8 @@ def pulsed_update(
     how = settings or PulseSettings()
     x, d = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(d, np.float64)
     _check(x, d, lr)
-    x_max, d_max = largest(x), largest(d)
-    if not (np.isfinite(x_max).all() and np.isfinite(d_max).all()):
+    x_max, d_max = np.empty((2, len(x)))
+    if not (largest(x, x_max) and largest(d, d_max)):
         raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
     strongest = lr * x_max * d_max
     keep = strongest > 0
@@ -104,14 +103,11 @@ def pulsed_update(
     gain = np.sqrt(lr / (dw_min * slots))
     balance = np.sqrt(d_max / x_max) if how.update_management else np.ones_like(gain)
     x_gain, d_gain = gain * balance, gain / balance
-    program = CoincidencePulses(
-        column_trains=_drawn(x, x_gain, slots, rng),
-        row_trains=_drawn(d, d_gain, slots, rng),
-        row_signs=np.where(d > 0, _MINUS, _PLUS),
-        column_signs=np.where(x < 0, _MINUS, _PLUS),
-        length=int(slots.max()),
-    )
-    if (x_max * x_gain).max() <= 1 and (d_max * d_gain).max() <= 1:
+    length = int(slots.max())
+    columns = _drawn(x, x_gain, slots, length, rng)
+    rows = _drawn(d, -d_gain, slots, length, rng)  # against the gradient
+    program = CoincidencePulses(rows.trains, columns.trains, rows.signs, columns.signs, length)
+    if not (rows.cut or columns.cut):
         return PulsedUpdate(program, 0.0)
     x_odds, d_odds = np.abs(x) * x_gain[:, None], np.abs(d) * d_gain[:, None]
     return PulsedUpdate(program, _clipped(x_odds, d_odds, slots))
@@ -127,7 +123,8 @@ def train_lengths(pulses: Rows, settings: PulseSettings) -> NDArray[np.int64]:
     if not settings.bl_management:
         return np.full(pulses.shape, settings.desired_bl, np.int64)
     # Before the cast: an absurd learning rate must not overflow it.
-    return np.clip(np.ceil(pulses), 1, settings.desired_bl).astype(np.int64)
+    most = np.float64(settings.desired_bl)
+    return np.minimum(np.maximum(np.ceil(pulses), 1.0), most).astype(np.int64)
 
 
 def draw_trains(
@@ -143,14 +140,14 @@ def draw_trains(
     Returns:
         uint64 ``(batch, lines)``.
     """
-    return _drawn(odds, np.ones(len(odds)), slots, rng)
+    return _drawn(odds, np.ones(len(odds)), slots, int(slots.max()), rng).trains
 
 
 def _drawn(
-    values: Rows, gains: Rows, slots: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.uint64]:
-    """Trains of which odds are the sizes of ``values`` times the gain of their sample."""
-    chances = rng.random((*values.shape, int(slots.max())), dtype=np.float32)
+    values: Rows, gains: Rows, slots: NDArray[np.int64], length: int, rng: np.random.Generator
+) -> Lines:
+    """What lines do of which the odds are ``values`` times the gain of their sample."""
+    chances = rng.random((*values.shape, length), dtype=np.float32)
     return packed(chances, values, gains, slots)
 
 
@@ -194,5 +191,5 @@ def _clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
 def _check(x: Rows, d: Rows, lr: float) -> None:
     if x.ndim != 2 or d.ndim != 2 or x.shape[0] != d.shape[0]:
         raise BadInputError(f"an update needs (batch, in) and (batch, out): {x.shape}, {d.shape}")
-    if not (np.isfinite(lr) and lr >= 0):
+    if not 0 <= lr < np.inf:
         raise BadInputError(f"the learning rate must be 0 or more, not {lr}")

@@ -36,7 +36,7 @@ class Queue(NamedTuple):
         on: above 0 where the next pulse moves the cell, int32.
         std: relative noise.
         add: noise, S.
-        keys: of the draws.
+        keys: of the draws; of gathered cells, how many were before.
         bits: random bits; of gathered cells, too.
         xi: normal numbers; of gathered cells, too.
         index: gathered cells, int32.
@@ -171,8 +171,9 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
     stds, adds = cells.std.shape[0] > 1, cells.add.shape[0] > 1
     while some > 0:
         for a in range(some):
-            j = index[a]
-            queue.bits[a] = bits_of(key_of(cells.root, j), pulses[j])
+            queue.keys[a] = np.uint64(pulses[index[a]])  # by itself, so that the next uses vectors
+        for a in range(some):
+            queue.bits[a] = bits_of(key_of(cells.root, index[a]), queue.keys[a])
         for a in range(some):
             queue.xi[a] = normal_of(queue.bits[a])
         for a in range(some):
