@@ -111,11 +111,13 @@ def give_all(cells: Any, queue: Any, first: Any, w: Any) -> None:
     while active * _FEW >= w:
         active = give(cells, queue, first, w)
     if active > 0:
-        size, some = queue.size, 0
+        size, index, some = queue.size, queue.index, 0
         for i in range(w):
-            queue.index[some] = np.int32(first + i)
-            size[some], queue.downs[some] = size[i], queue.downs[i]
+            index[some] = np.int32(first + i)
             some += size[i] > 0
+        for a in range(some):
+            i = index[a] - first
+            size[a], queue.downs[a] = size[i], queue.downs[i]
         give_listed(cells, queue, some)
     queue.most[0] = 0
 
