@@ -24,6 +24,7 @@ from .program_bytes import pack, unpack
 
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
+_SIGNS = np.array([1, -1], np.int8).tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +224,9 @@ class CoincidencePulses(PulseProgram):
             trains, signs = getattr(self, f"{line}_trains"), getattr(self, f"{line}_signs")
             if trains.shape != signs.shape:
                 raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
-            if (np.abs(signs) != 1).any():
+            if signs.tobytes().translate(None, _SIGNS):
                 raise ProgramError(f"{line}_signs may only hold -1 and 1")
-            if self.length < MAX_LENGTH and (trains >> np.uint64(self.length)).any():
+            if int(trains.max()) >> self.length:
                 raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
 
     @property

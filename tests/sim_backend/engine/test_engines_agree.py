@@ -86,6 +86,16 @@ def _trains(shape: Shape, seed: int, batch: int, odds: float) -> CoincidencePuls
     return CoincidencePulses(trains(rows), trains(columns), signs(rows), signs(columns), length)
 
 
+def _rare(shape: Shape, seed: int) -> CoincidencePulses:
+    """A single sample in 8 slots; a third of the lines fire at all."""
+    rng, trains, signs = np.random.default_rng(seed), [], []
+    for lines in shape:
+        fires = rng.random((1, lines)) < 1 / 3
+        trains.append(np.where(fires, rng.integers(1, 256, (1, lines), np.uint64), 0))
+        signs.append(rng.choice(np.array([-1, 1], np.int8), (1, lines)))
+    return CoincidencePulses(*trains, *signs, 8)
+
+
 def _assert_same_bits(a: CellArray, b: CellArray) -> None:
     for name, values in a.state().items():
         np.testing.assert_array_equal(
@@ -210,7 +220,7 @@ def test_threads_change_nothing(threads):
     shape = (150, 700)
     cells = _population("soft bounds", shape, 3, dg_add=0.01)
     shared, reference = CellArray(cells, 1, threads=threads), CellArray(cells, 1, NumpyArrays())
-    for program in (_trains(shape, 1, 2, 0.1), _counts(shape, 1, 2)):
+    for program in (_trains(shape, 1, 2, 0.1), _rare(shape, 1), _counts(shape, 1, 2)):
         assert shared.play(program) == reference.play(program)
     _assert_same_bits(shared, reference)
 

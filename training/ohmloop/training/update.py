@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses
 
-from .packing import packed
+from .packing import Lines, largest, packed
 
 Rows = NDArray[np.float64]
 
@@ -87,23 +87,29 @@ def pulsed_update(
         BadInputError: x, d or lr is not finite, lr is negative, or the batch sizes differ.
     """
     how = settings or PulseSettings()
+    x, d = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(d, np.float64)
     _check(x, d, lr)
-    x_max, d_max = np.abs(x).max(axis=1, initial=0.0), np.abs(d).max(axis=1, initial=0.0)
-    keep = lr * x_max * d_max > 0
-    if not keep.any():
-        return PulsedUpdate(None, 0.0)
-    x, d, x_max, d_max = x[keep], d[keep], x_max[keep], d_max[keep]
-    slots = train_lengths(lr * x_max * d_max / dw_min, how)
+    x_max, d_max = np.empty((2, len(x)))
+    if not (largest(x, x_max) and largest(d, d_max)):
+        raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
+    strongest = lr * x_max * d_max
+    keep = strongest > 0
+    if not keep.all():
+        if not keep.any():
+            return PulsedUpdate(None, 0.0)
+        x, d, x_max, d_max = x[keep], d[keep], x_max[keep], d_max[keep]
+        strongest = strongest[keep]
+    slots = train_lengths(strongest / dw_min, how)
     gain = np.sqrt(lr / (dw_min * slots))
     balance = np.sqrt(d_max / x_max) if how.update_management else np.ones_like(gain)
-    x_odds, d_odds = np.abs(x) * (gain * balance)[:, None], np.abs(d) * (gain / balance)[:, None]
-    program = CoincidencePulses(
-        column_trains=draw_trains(x_odds, slots, rng),
-        row_trains=draw_trains(d_odds, slots, rng),
-        row_signs=np.where(d > 0, -1, 1).astype(np.int8),
-        column_signs=np.where(x < 0, -1, 1).astype(np.int8),
-        length=int(slots.max()),
-    )
+    x_gain, d_gain = gain * balance, gain / balance
+    length = int(slots.max())
+    columns = _drawn(x, x_gain, slots, length, rng)
+    rows = _drawn(d, -d_gain, slots, length, rng)  # against the gradient
+    program = CoincidencePulses(rows.trains, columns.trains, rows.signs, columns.signs, length)
+    if not (rows.cut or columns.cut):
+        return PulsedUpdate(program, 0.0)
+    x_odds, d_odds = np.abs(x) * x_gain[:, None], np.abs(d) * d_gain[:, None]
     return PulsedUpdate(program, _clipped(x_odds, d_odds, slots))
 
 
@@ -117,7 +123,8 @@ def train_lengths(pulses: Rows, settings: PulseSettings) -> NDArray[np.int64]:
     if not settings.bl_management:
         return np.full(pulses.shape, settings.desired_bl, np.int64)
     # Before the cast: an absurd learning rate must not overflow it.
-    return np.clip(np.ceil(pulses), 1, settings.desired_bl).astype(np.int64)
+    most = np.float64(settings.desired_bl)
+    return np.minimum(np.maximum(np.ceil(pulses), 1.0), most).astype(np.int64)
 
 
 def draw_trains(
@@ -133,8 +140,15 @@ def draw_trains(
     Returns:
         uint64 ``(batch, lines)``.
     """
-    chances = rng.random((*odds.shape, int(slots.max())), dtype=np.float32)
-    return packed(chances, odds, slots)
+    return _drawn(odds, np.ones(len(odds)), slots, int(slots.max()), rng).trains
+
+
+def _drawn(
+    values: Rows, gains: Rows, slots: NDArray[np.int64], length: int, rng: np.random.Generator
+) -> Lines:
+    """What lines do of which the odds are ``values`` times the gain of their sample."""
+    chances = rng.random((*values.shape, length), dtype=np.float32)
+    return packed(chances, values, gains, slots)
 
 
 def split(program: CoincidencePulses, most: float) -> Iterator[CoincidencePulses]:
@@ -169,8 +183,6 @@ def _samples(program: CoincidencePulses, part: slice) -> CoincidencePulses:
 
 def _clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
     """Sums over cells are products of sums over lines, so no ``(batch, out, in)`` is made."""
-    if x_odds.max() <= 1 and d_odds.max() <= 1:
-        return 0.0
     wanted = (slots * x_odds.sum(axis=1) * d_odds.sum(axis=1)).sum()
     x_cut, d_cut = np.minimum(x_odds, 1), np.minimum(d_odds, 1)
     return float(1 - (slots * x_cut.sum(axis=1) * d_cut.sum(axis=1)).sum() / wanted)
@@ -179,7 +191,5 @@ def _clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
 def _check(x: Rows, d: Rows, lr: float) -> None:
     if x.ndim != 2 or d.ndim != 2 or x.shape[0] != d.shape[0]:
         raise BadInputError(f"an update needs (batch, in) and (batch, out): {x.shape}, {d.shape}")
-    if not (np.isfinite(lr) and lr >= 0):
+    if not 0 <= lr < np.inf:
         raise BadInputError(f"the learning rate must be 0 or more, not {lr}")
-    if not (np.isfinite(x).all() and np.isfinite(d).all()):
-        raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")

@@ -57,8 +57,8 @@ def _entries(stamp: int, keep: bool) -> Entries:
         return kernels.runs(cells, which, signed) + 0 * stamp
 
     @kept
-    def train(cells: Any, j: Any, way: Any, before: Any, most: Any) -> Any:
-        return kernels.train(cells, j, way, before, most) + 0 * stamp
+    def train(cells: Any, j: Any, up: Any, before: Any, most: Any) -> Any:
+        return kernels.train(cells, j, up, before, most) + 0 * stamp
 
     @kept
     def readings(g: Any, reads: Any, std: Any, root: Any, which: Any, out: Any) -> Any:

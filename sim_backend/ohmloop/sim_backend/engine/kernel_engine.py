@@ -6,15 +6,18 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
-from . import kernels
 from .engine import Strengths
 from .entries import FRESH, KEPT, Entries
+from .kernel_cells import Cells
+from .kernel_queue import SLOTS
 from .laws import built_in, parameters_of
 from .state import CellState
 
@@ -43,8 +46,8 @@ class KernelEngine:
         """Apply a program; returns the pulses that had any strength."""
         cells, play = _cells(state, strengths), _entries(state)
         if isinstance(program, CoincidencePulses):
-            rows = program.row_trains, program.row_signs
-            columns = program.column_trains, program.column_signs
+            rows = _parts(program.row_trains, program.length), program.row_signs
+            columns = _parts(program.column_trains, program.length), program.column_signs
             work = program.batch * state.g.size
             return self._share(
                 lambda a, b: play.coincidences(cells, rows, columns, a, b), program.shape[0], work
@@ -69,9 +72,8 @@ class KernelEngine:
             Its conductance before each pulse that was given, S.
         """
         before = np.empty(count, np.float32)
-        way = np.float32(1 if up else -1)
         cells = _cells(state, (strength, strength))
-        given = _entries(state).train(cells, cell, way, before, most)
+        given = _entries(state).train(cells, cell, up, before, most)
         found: list[float] = before[:given].tolist()
         return found
 
@@ -88,21 +90,32 @@ class KernelEngine:
         if threads == 1:
             return int(play(0, lines))
         edges = [lines * k // threads for k in range(threads + 1)]
-        return sum(map(int, _pool(threads).map(play, edges[:-1], edges[1:])))
+        others = [_pool(threads).submit(play, a, b) for a, b in pairwise(edges[1:])]
+        own = int(play(0, edges[1]))  # here: woken by a sleeper, a thread may share its core
+        return own + sum(int(other.result()) for other in others)
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "ohmloop-cells")
+    return ThreadPoolExecutor(threads - 1, "ohmloop-cells")
+
+
+def _parts(trains: NDArray[np.uint64], length: int) -> NDArray[np.uint16]:
+    """Trains ``(batch, lines)`` cut into parts of ``SLOTS``: ``(batch * parts, lines)``."""
+    parts = -(-length // SLOTS)
+    if parts == 1:
+        return trains.astype(np.uint16)
+    shifts = SLOTS * np.arange(parts, dtype=np.uint64)
+    return (trains[:, None] >> shifts[:, None]).astype(np.uint16).reshape(-1, trains.shape[1])
 
 
 def _entries(state: CellState) -> Entries:
     return KEPT if built_in(state.response) else FRESH
 
 
-def _cells(state: CellState, strengths: Strengths) -> kernels.Cells:
+def _cells(state: CellState, strengths: Strengths) -> Cells:
     up, down = strengths
-    return kernels.Cells(
+    return Cells(
         state.g,
         parameters_of(state.response)(*state.parameters),
         state.pulses,
