@@ -131,6 +131,8 @@ class MeasurementStore:
         if not tables:
             self._db.executescript(_SCHEMA)
             self.tell(format=_FORMAT, version=_VERSION)
+        elif not self._db.execute("select 1 from sqlite_master where name = 'what'").fetchone():
+            raise BadInputError("other tables")
         if self.what().get("format") != _FORMAT:
             raise BadInputError("other tables")
         if self.what()["version"] != _VERSION:
