@@ -112,7 +112,8 @@ class SymmetricPointRoutine(Routine):
         settled = drifts < SETTLED
         data.attrs["verdict"] = (
             f"after {given} alternating pulses the cells"
-            f" {'have settled' if settled else 'still drift'}: a mean drift of {drifts:.2g} standard errors"
+            f" {'have settled' if settled else 'still drift'}: their mean drift is"
+            f" {drifts:.2g} of its standard errors"
         )
         return data
 
