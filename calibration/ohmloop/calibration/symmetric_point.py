@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .fit import CellFit
 from .kalman import Array
-from .raw import ALTERNATE, APPROACH, flat, steps_of
+from .raw import ALTERNATE, APPROACH, broken_at, flat, steps_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,11 +60,18 @@ def symmetric_point(raw: xr.Dataset, fitted: CellFit) -> SymmetricPoint:
         fitted: the cells.
     """
     steps = steps_of(raw, APPROACH, ALTERNATE)
+    broken = np.flatnonzero(broken_at(raw)[steps])
+    if broken.size:  # go by what came after
+        steps = steps[broken[-1] :]
     readings, pulses = flat(raw, steps)
     given = np.abs(pulses).sum(axis=1) // max(1, pulses.shape[1])
     given[0] = 0  # the approach itself; its reading is where the alternation starts
     at = np.flatnonzero(np.isfinite(readings).any(axis=1))
     last = at[1:][-(len(at) // 2) :]
+    if last.size == 0:
+        unknown = np.full(readings.shape[1], np.nan)
+        model = fitted.response.symmetric_point
+        return SymmetricPoint(model, fitted.stderr()["symmetric_point"], unknown, unknown)
     # the alternation begins upwards, so its middle line begins half a step above the first reading
     first = readings[at[0]] + fitted.response.dg_min / 2
     measured, error = _limit(fitted, first, readings[last], np.cumsum(given)[last])
@@ -85,9 +92,9 @@ def _limit(
     rho = 1 - (cells.slope_up + cells.slope_down) / 2
     left = (rho[None] ** times[:, None]).mean(axis=0)
     walk = (fitted.response.dg_min * cells.dg_std) ** 2 / (1 - rho**2)
-    apart = np.abs(times[:, None] - times[None])[:, :, None]
-    both = (times[:, None] + times[None])[:, :, None]
-    correlated = (rho**apart - rho**both).mean(axis=(0, 1))
+    lags, pairs = np.unique(np.abs(times[:, None] - times[None]), return_counts=True)
+    stays = sum(n * rho**lag for lag, n in zip(lags.tolist(), pairs.tolist(), strict=True))
+    correlated = stays / times.size**2 - left**2
     mean, rest = readings.mean(axis=0), np.maximum(1 - left, 1e-3)
     read = cells.read_std**2 * (mean**2 / times.size + (left * first) ** 2)
     return (mean - left * first) / rest, np.sqrt(walk * correlated + read) / rest
