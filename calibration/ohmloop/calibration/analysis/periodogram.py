@@ -11,6 +11,7 @@ neighbours, 1/4 each; so a band of m of them is gamma with ``m / (1 + (1 - 1/m)/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def pieces(times: Array, starts: NDArray[np.bool_] | None = None) -> list[slice]
     if starts is not None:
         gaps = gaps | starts[1:]
     ends = [0, *(np.flatnonzero(gaps) + 1), len(times)]
-    found = [slice(int(a), int(b)) for a, b in zip(ends, ends[1:], strict=False) if b - a >= LEAST]
+    found = [slice(int(a), int(b)) for a, b in pairwise(ends) if b - a >= LEAST]
     if not found:
         raise BadInputError(
             f"no {LEAST} readings follow one another without a gap: a spectrum needs more; the"
