@@ -104,6 +104,7 @@ def test_a_real_cell_of_the_64k_array():
     assert found["corner"].item() > float(found["frequency"].min())
 
 
+@pytest.mark.campaign  # reading the file takes longer than the analysis
 def test_real_cells_with_traps_and_slow_noise():
     # Spectra of slope -0.7 to -1.3, as the data's README says; the fourth cell, at 185 uS, has a
     # trap of 1 % that is found in windows of 1.25 s.

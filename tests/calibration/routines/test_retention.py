@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -7,6 +10,7 @@ from pydantic import ValidationError
 from ohmloop.calibration.measuring.run import run
 from ohmloop.calibration.routines.retention import Retention, figure, retention_of
 
+_DATA = Path(os.environ.get("OHMLOOP_DATA", Path(__file__).parents[4] / "shared" / "data"))
 SHORT = Retention(longest="1000 s", per_decade=3)
 
 
@@ -72,3 +76,20 @@ def test_spread_grows_by_as_much_in_every_decade():
 def test_too_short_a_wait_is_refused():
     with pytest.raises(ValidationError, match="longest must be at least ten times"):
         Retention(longest="2 s")
+
+
+def test_real_cells_spread_as_their_source_says():
+    # 16,000 cells of technology B: 2.3 uS after 10 ms, 7.8 uS after 10,000 s.
+    path = _DATA / "rram_relaxation_techABC" / "techB_relaxdata_10k.min.tsv.gz"
+    if not path.is_file():
+        pytest.skip("measured data are not here")
+    table = np.loadtxt(path, usecols=(0, 3, 6))
+    ages, moment = np.unique(table[:, 2], return_inverse=True)
+    cells, cell = np.unique(table[:, 0], return_inverse=True)
+    readings = np.full((ages.size, cells.size), np.nan)
+    readings[moment, cell] = table[:, 1]
+    kept = readings[:, np.isfinite(readings).all(axis=0) & (readings > 0).all(axis=0)]
+    found = retention_of(kept, ages, np.zeros(kept.shape[1], np.int64), (1, kept.shape[1]))
+    assert float(found["spread"][1]) == pytest.approx(2.3e-6, rel=0.1)
+    assert float(found["spread"][-1]) == pytest.approx(7.8e-6, rel=0.1)
+    assert float(found["spread_per_decade"]) > 10 * float(found["spread_per_decade_stderr"])

@@ -4,8 +4,8 @@ Readings come at nearly even intervals, with gaps where a measurement was interr
 between gaps has a periodogram of its own, and bands average over the pieces (Bartlett, Biometrika
 37:1, 1950). A piece is tapered by half a sine, so that its ends do not spill power of slow noise
 over all frequencies. An ordinate is exponential about the spectrum, and correlated with its two
-neighbours, 1/4 each; so a band of m of them is gamma with ``m / (1 + (1 - 1/m)/2)`` degrees
-(Percival and Walden, Spectral Analysis for Physical Applications, 1993, chapter 6).
+neighbours, 1/4 each: m of them, in one band or in several, are worth ``m / (1 + 2/4)`` that are
+independent (Percival and Walden, Spectral Analysis for Physical Applications, 1993, chapter 6).
 """
 
 from __future__ import annotations
@@ -97,14 +97,17 @@ def bands(
 
 
 def _ordinates(series: Array, interval: float) -> tuple[Array, Array]:
-    """Frequencies between 0 and Nyquist's, and the density there, one-sided."""
+    """Frequencies between 0 and Nyquist's, and the density there, one-sided.
+
+    Without the lowest, into which the mean, which is taken away, reaches by the taper.
+    """
     n = len(series)
     taper = np.sin(np.pi * (np.arange(n) + 0.5) / n)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = series / series.mean(axis=0) - 1
     relative = relative - (taper * relative).sum(axis=0) / taper.sum()
     transform: Any = np.fft.rfft(np.sqrt(2) * taper * relative, axis=0)
-    kept = slice(1, (n + 1) // 2)  # Nyquist's own has half the degrees of freedom
+    kept = slice(2, (n + 1) // 2)  # Nyquist's own has half the degrees of freedom
     density = 2 * interval / n * np.abs(transform[kept]) ** 2
     return np.fft.rfftfreq(n, interval)[kept], density
 
@@ -118,5 +121,4 @@ def _averaged(
     sums = np.zeros((counts.size, power.shape[1]))
     np.add.at(sums, band, power)
     middle = np.exp(np.bincount(band, np.log(frequency)) / counts)
-    degrees = counts / (1 + (1 - 1 / counts) / 2)
-    return Bands(middle, sums / counts[:, None], degrees, interval, readings)
+    return Bands(middle, sums / counts[:, None], counts / 1.5, interval, readings)

@@ -68,10 +68,10 @@ class Spectrum:
         return found
 
 
-STANDS_OUT = 12.5
-"""Twice the log likelihood that white noise alone gains by a 1/f part in fewer than 1 of 1,000
-cells: 9.5 by theory (half of them get 0, the others chi-squared of one degree: Self and Liang,
-J. Am. Stat. Assoc. 82:605, 1987); bands of correlated ordinates take 12.5."""
+STANDS_OUT = 9.55
+"""Twice the log likelihood that white noise alone gains by a 1/f part in 1 of 1,000 cells: half of
+them get 0, the others chi-squared of one degree (Self and Liang, J. Am. Stat. Assoc. 82:605,
+1987)."""
 
 
 def fit_spectrum(bands: Bands) -> Spectrum:
