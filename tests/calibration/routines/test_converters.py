@@ -22,7 +22,9 @@ def _twin(planted, **keys):
     ("bits", "out_bits"),
     [
         (8, 10),
-        *(pytest.param(*both, marks=pytest.mark.campaign) for both in ((4, 6), (6, 8), (10, 12))),
+        pytest.param(4, 6, marks=pytest.mark.campaign),
+        pytest.param(6, 8, marks=pytest.mark.campaign),
+        pytest.param(10, 12, marks=pytest.mark.campaign),
     ],
 )
 def test_planted_resolution_and_range_are_found(planted, bits, out_bits):

@@ -56,7 +56,7 @@ def lattice(values: Array) -> Steps:
     bits = _bits(step, reach)
     if np.isfinite(bits):
         levels = 2 ** (bits - 1) - 1
-        step, error = reach / levels, error
+        step = reach / levels
     return Steps(step, error, reach, error if cut and np.isfinite(error) else 0.0, bits, top)
 
 
@@ -155,26 +155,28 @@ def _plateau(asked: Array, response: Array) -> tuple[float, float]:
 
 
 def _stairs(ramps: Sequence[tuple[Array, Array]], reach: float) -> tuple[float, float]:
-    """Step of the staircase that explains ramps better than straight lines; noise of each its own."""
+    """Step of the staircase that explains ramps better than straight lines.
+
+    Each ramp has a straight line and a noise of its own.
+    """
     known = np.isfinite(reach)
     cut = [(np.clip(x, -reach, reach) if known else x, y) for x, y in ramps]
     spacing = min(float(np.diff(np.unique(x)).min()) for x, _ in ramps)
+    widest = float(np.abs(ramps[0][0]).max())
+    grid: Array = np.geomspace(2 * spacing, max(widest, 3 * spacing), 4000)
     if known:
-        bits = np.arange(2, _MOST_BITS + 1)
-        grid = reach / (2.0 ** (bits - 1) - 1)
-    else:
-        grid = np.geomspace(2 * spacing, np.abs(ramps[0][0]).max(), 4000)
+        grid = (reach / (2.0 ** np.arange(1, _MOST_BITS) - 1)).astype(np.float64)
     grid = grid[grid >= 2 * spacing]
     if not grid.size:
         return float("nan"), float("nan")
-    plain = sum(_score(y, _misfits(x[None], y)) for x, y in cut)
+    plain = sum(float(_score(y, _misfits(x[None], y))[0]) for x, y in cut)
     if known:  # the plateau may be a little off, and large codes more than a little
         grid = (grid[:, None] * np.linspace(0.95, 1.05, 201)).ravel()
     scores = _scores(cut, grid)
     best = int(scores.argmin())
-    if float(plain[0]) - scores[best] < _BETTER:
+    if plain - scores[best] < _BETTER:
         return float("nan"), float("nan")
-    fine = grid[best] * np.linspace(0.99, 1.01, 801)
+    fine: Array = grid[best] * np.linspace(0.99, 1.01, 801)
     scores = _scores(cut, fine)
     equal = fine[scores <= scores.min() + 4]
     return float(equal.mean()), float(max(np.ptp(equal) / 2, fine[1] - fine[0]))

@@ -109,7 +109,8 @@ def _ordinates(series: Array, interval: float) -> tuple[Array, Array]:
     transform: Any = np.fft.rfft(np.sqrt(2) * taper * relative, axis=0)
     kept = slice(2, (n + 1) // 2)  # Nyquist's own has half the degrees of freedom
     density = 2 * interval / n * np.abs(transform[kept]) ** 2
-    return np.fft.rfftfreq(n, interval)[kept], density
+    frequency: Array = np.fft.rfftfreq(n, interval)[kept].astype(np.float64)
+    return frequency, density
 
 
 def _averaged(

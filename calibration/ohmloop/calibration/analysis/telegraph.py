@@ -78,13 +78,14 @@ def find_traps(readings: Array, interval: float, starts: NDArray[np.bool_]) -> T
     gain, lead = fit[:, 0] - white, fit[:, 0] - np.maximum(slow, white)
     moves = fit[:, 6] + fit[:, 7]
     found = usable & (gain > LEAST_GAIN) & (lead > LEAST_LEAD) & (moves >= LEAST_MOVES)
-    return Traps(found, *_described(fit, low, mean, std, interval, found), gain, lead, low)
+    (amplitude, filled, empty), errors = _described(fit, low, mean, std, interval, found)
+    return Traps(found, amplitude, errors[0], filled, errors[1], empty, errors[2], gain, lead, low)
 
 
 def _described(
     fit: Array, low: Array, mean: Array, std: Array, interval: float, found: NDArray[np.bool_]
-) -> tuple[Array, ...]:
-    """Amplitudes and dwell times with their errors.
+) -> tuple[list[Array], list[Array]]:
+    """Amplitudes, times filled and times empty, and then their errors.
 
     Chances to move at the next reading become rates of a chain in continuous time: a trap may have
     moved and come back in between.
@@ -99,12 +100,11 @@ def _described(
     with np.errstate(divide="ignore", invalid="ignore"):
         filled, empty = both / (leave_low * rate), both / (leave_up * rate)
         amplitude = std * (upper - lower) / top
-        values = (
-            amplitude,
+        values = (amplitude, filled, empty)
+        errors = (
             error / top,
-            filled,
             filled / np.sqrt(np.maximum(ups, 1)),
-            empty,
             empty / np.sqrt(np.maximum(downs, 1)),
         )
-    return tuple(np.where(found, v, np.nan) for v in values)
+    blank = [[np.where(found, v, np.nan) for v in part] for part in (values, errors)]
+    return blank[0], blank[1]

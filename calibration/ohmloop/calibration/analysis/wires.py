@@ -101,7 +101,7 @@ def gradients(g: Array) -> tuple[Array, Array]:
     Returns:
         A row's segment and a column's, ohm, and their standard errors.
     """
-    row, column = np.indices(g.shape)
+    row, column = (np.asarray(i) for i in np.indices(g.shape))
     usable = np.isfinite(g) & (g > 0.05 * np.nanmedian(g))
     y = 1 / g[usable]
     design = np.stack([column[usable], row[usable], np.ones(y.size)], axis=1).astype(float)
@@ -122,8 +122,12 @@ def _seen(forward: Array, backward: Array, used: NDArray[np.bool_]) -> Array:
 def _model(
     g: Array, theta: Array, row_ends: Ends, column_ends: Ends, used: NDArray[np.bool_]
 ) -> Array:
+    row, column, source, sense = map(float, theta)
     wires = Wires.model_construct(
-        **dict(zip(NAMES, map(float, theta), strict=True)),
+        row_segment=row,
+        column_segment=column,
+        source=source,
+        sense=sense,
         row_ends=row_ends,
         column_ends=column_ends,
     )

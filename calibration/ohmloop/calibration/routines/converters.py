@@ -112,8 +112,8 @@ class Converters(Routine):
 
 
 _NONE = (
-    "this crossbar does not drive all lines at once: products are made on the host, and there are no"
-    " converters to tell anything of"
+    "this crossbar does not drive all lines at once: products are made on the host, and there are"
+    " no converters to tell anything of"
 )
 
 
@@ -152,8 +152,7 @@ def _of_way(measured: Measured, way: Way, cells: Array) -> tuple[dict[str, Any],
     parts = [
         _said("outputs", output, "A"),
         _said("inputs", source, "V"),
-        f"gain {np.median(gains.sensed):.4g} in the median, ± {100 * np.std(gains.sensed):.2g} %"
-        " over sensed lines",
+        f"gain {np.median(gains.sensed):.4g} ± {100 * np.std(gains.sensed):.2g} % over lines",
         f"offset {with_unit(float(np.median(offset)), 'A')} in the median",
     ]
     return found, ", ".join(parts)

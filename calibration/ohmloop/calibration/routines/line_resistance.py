@@ -123,7 +123,7 @@ def trend_of(g: Array) -> xr.Dataset:
         " one cell at a time"
     )
     maps = {"cells": (g, "S", "cells read one by one")}
-    return as_dataset(g.shape, maps, _figures(NAMES[:2], ohms, errors), verdict="; ".join(parts))  # type: ignore[arg-type]
+    return as_dataset(g.shape, maps, _figures(NAMES[:2], ohms, errors), verdict="; ".join(parts))
 
 
 def figure(found: xr.Dataset) -> Figure:

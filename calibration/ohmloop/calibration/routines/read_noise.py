@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class ReadNoise(Routine):
         if not np.ptp(times):  # of a twin whose cells know no time, and so its clock neither
             reading = measured.reading
             each = reading.settle + reading.nplc * _LINE_CYCLE
-            times = np.arange(len(times)) * (each or 1.0)
+            times = np.arange(len(times), dtype=np.float64) * (each or 1.0)
         return noise_of(readings, times, measured.shape)
 
 
@@ -192,7 +192,7 @@ def figure(found: xr.Dataset) -> Figure:
     return fig
 
 
-def _spectrum(found: Bands, fit: Spectrum) -> dict[str, tuple[tuple[str, ...], object, str, str]]:
+def _spectrum(found: Bands, fit: Spectrum) -> dict[str, tuple[tuple[str, ...], Any, str, str]]:
     usable = np.isfinite(fit.white)
     power = found.power[:, usable]
     fits = fit.density(found.frequency)[:, usable]
@@ -207,7 +207,7 @@ def _spectrum(found: Bands, fit: Spectrum) -> dict[str, tuple[tuple[str, ...], o
         "alpha": ((), fit.alpha, "1", "exponent of the 1/f part, of all cells"),
         "alpha_stderr": ((), fit.alpha_stderr, "1", "standard error of alpha"),
         "interval": ((), found.interval, "s", "median time between two readings"),
-    }  # type: ignore[return-value]
+    }
 
 
 def _words(maps: dict[str, tuple[Array, str, str]], fit: Spectrum, traps: Traps) -> str:

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     import xarray as xr
 
-Described = tuple[ArrayLike, str, str]
+Described = tuple[Any, str, str]
 """Values, their SI unit (``1`` where they have none), and what they are."""
 
 
 def as_dataset(
     shape: tuple[int, int],
     maps: Mapping[str, Described],
-    others: Mapping[str, tuple[tuple[str, ...], ArrayLike, str, str]] | None = None,
+    others: Mapping[str, tuple[tuple[str, ...], Any, str, str]] | None = None,
     **attrs: Any,
 ) -> xr.Dataset:
     """Put results together.
@@ -40,7 +40,9 @@ def as_dataset(
     return xr.Dataset(data, attrs=attrs)
 
 
-def with_errors(name: str, values: ArrayLike, errors: ArrayLike, units: str, meaning: str) -> Any:
+def with_errors(
+    name: str, values: ArrayLike, errors: ArrayLike, units: str, meaning: str
+) -> dict[str, Described]:
     """A map and that of its standard errors, ``name_stderr``."""
     return {
         name: (values, units, meaning),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def retention_of(
     each = [readings[:, level == k] for k in range(int(level.max()) + 1)]
     levels = np.array([np.nanmedian(g, axis=1) for g in each])
     slope, slope_error = per_decade(std[1:], error[1:], ages[1:])
-    others: dict[str, tuple[tuple[str, ...], object, str, str]] = {
+    others: dict[str, tuple[tuple[str, ...], Any, str, str]] = {
         "age": (("age",), ages, "s", "time since the programming"),
         "spread": (("age",), std, "S", "standard deviation over cells of the change"),
         "spread_stderr": (("age",), error, "S", "standard error of spread"),
@@ -171,7 +171,7 @@ def retention_of(
         "spread_per_decade_stderr": ((), slope_error, "S", "its standard error"),
     }
     verdict = _words(power, exponential, readings[late], std[-1], ages[-1]) + remark
-    return as_dataset(shape, maps, others, verdict=verdict)  # type: ignore[arg-type]
+    return as_dataset(shape, maps, others, verdict=verdict)
 
 
 def figure(found: xr.Dataset) -> Figure:
