@@ -8,9 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ohmloop.drivers import ALL, Crossbar
-from ohmloop.drivers.crossbar import Lines, line_indices
-
 from ohmloop.calibration.analysis.periodogram import LEAST, Bands, bands, pieces
 from ohmloop.calibration.analysis.spectrum import Spectrum, apparent_slope, fit_spectrum
 from ohmloop.calibration.analysis.telegraph import Traps, find_traps
@@ -19,6 +16,9 @@ from ohmloop.calibration.measuring.cost import Cost
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.routine import Routine
 from ohmloop.calibration.measuring.session import Session
+from ohmloop.drivers import ALL, Crossbar
+from ohmloop.drivers.crossbar import Lines, line_indices
+
 from .results import as_dataset, with_errors
 
 if TYPE_CHECKING:
