@@ -23,7 +23,7 @@ ALPHAS: Array = np.round(np.arange(0.3, 2.41, 0.05), 2)
 """Exponents that are tried."""
 _ONE = int(np.argmin(np.abs(ALPHAS - 1)))
 _FALSE = 1e-3
-_ROUNDS = 30
+_FIRST, _ROUNDS = 12, 30  # of the regression, on the grid and in the end
 _TINY = 1e-300
 
 
@@ -84,7 +84,7 @@ def fit_spectrum(bands: Bands) -> Spectrum:
     power, m = bands.power[:, usable], bands.degrees[:, None]
     at = float(np.sqrt(bands.frequency[0] * bands.frequency[-1]))
     shapes = (bands.frequency / at)[:, None] ** -ALPHAS[None]
-    fits = [_amplitudes(power, m, shapes[:, [k]]) for k in range(ALPHAS.size)]
+    fits = [_amplitudes(power, m, shapes[:, [k]], _FIRST) for k in range(ALPHAS.size)]
     scores = np.stack([_score(power, m, w + a * shapes[:, [k]]) for k, (w, a) in enumerate(fits)])
     white_only = _score(power, m, (m * power).sum(axis=0) / m.sum() + 0 * power)
     # Of the exponent only cells speak that have 1/f noise, and only if they are no false alarms.
@@ -126,11 +126,11 @@ def fit_spectrum(bands: Bands) -> Spectrum:
     )
 
 
-def _amplitudes(power: Array, m: Array, shape: Array) -> tuple[Array, Array]:
+def _amplitudes(power: Array, m: Array, shape: Array, rounds: int = _ROUNDS) -> tuple[Array, Array]:
     """White and other density of each cell, neither below 0."""
     level = (m * power).sum(axis=0) / m.sum()
     white, other = level / 2, (m * power).sum(axis=0) / (m * shape).sum() / 2
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         fit = np.maximum(white + other * shape, _TINY)
         w = m / fit**2
         s00, s01, s11 = w.sum(axis=0), (w * shape).sum(axis=0), (w * shape**2).sum(axis=0)
