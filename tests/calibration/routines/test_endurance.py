@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ohmloop.calibration.measuring.recipe import load_recipe
 from ohmloop.calibration.measuring.run import run
 from ohmloop.calibration.routines.endurance import Endurance, figure
-from ohmloop.drivers import BadInputError, Limits, OhmloopError
+from ohmloop.drivers import BadInputError, ConfigError, Limits, OhmloopError
 
 CELLS = ((0, 1), (2, 3), (3, 0))
 
@@ -49,6 +50,8 @@ def test_lasting_cells_do_not_fail(planted):
 def test_cells_have_to_be_named_and_to_exist(planted):
     with pytest.raises(ValueError, match="cells"):
         Endurance()
+    with pytest.raises(ConfigError, match="--routine endurance: cells: is missing"):
+        load_recipe("quick").only(["endurance"])
     with pytest.raises(ValueError, match="named twice"):
         Endurance(cells=((0, 0), (0, 0)))
     with pytest.raises(BadInputError, match="no row 4, column 0"):
