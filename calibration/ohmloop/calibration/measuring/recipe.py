@@ -99,10 +99,14 @@ class Recipe:
 
         Raises:
             BadInputError: no such routine.
+            ConfigError: it has a parameter without a default.
         """
         own = {entry.name: entry for entry in self.entries}
         chosen = tuple(
-            own.get(name) or Entry(routine_class(name)(), {}, f"--routine {name}")
+            own.get(name)
+            or Entry(
+                validate(routine_class(name), {}, f"--routine {name}"), {}, f"--routine {name}"
+            )
             for name in dict.fromkeys(names)
         )
         return replace(self, entries=chosen)

@@ -16,6 +16,11 @@ ROUTINES: Mapping[str, str] = {
     "pulse_response": f"{_PACKAGE}.pulse_response:PulseResponse",
     "symmetric_point": f"{_PACKAGE}.symmetric_point:SymmetricPointRoutine",
     "held_out": f"{_PACKAGE}.held_out:HeldOut",
+    "read_noise": f"{_PACKAGE}.read_noise:ReadNoise",
+    "retention": f"{_PACKAGE}.retention:Retention",
+    "endurance": f"{_PACKAGE}.endurance:Endurance",
+    "line_resistance": f"{_PACKAGE}.line_resistance:LineResistance",
+    "converters": f"{_PACKAGE}.converters:Converters",
 }
 """Recipe name -> routine class."""
 

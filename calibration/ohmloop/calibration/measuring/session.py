@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from ohmloop.drivers import (
     ALL,
     BadInputError,
+    Capabilities,
     Clock,
     Crossbar,
     InDoubtError,
@@ -97,6 +98,11 @@ class Session:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self._crossbar.shape
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the hardware does by itself."""
+        return self._crossbar.capabilities
 
     @property
     def limits(self) -> Limits:
