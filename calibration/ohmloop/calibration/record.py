@@ -16,7 +16,7 @@ from ohmloop.sim_backend import Population, SoftBounds, save_chip
 from ohmloop.sim_backend.chip_file import chip_dataset, maps_of
 
 from .fit import CellFit
-from .health import Health
+from .health import STILL, Health, HealthReport, keep_health
 from .kalman import PARAMETERS, Array
 from .prediction import Prediction, predict
 from .raw import FORMAT, Keep, bench_of_raw, check_raw
@@ -29,13 +29,16 @@ _RAW = {"conductance": "raw_conductance", "pulses": "raw_pulses"}
 _DIMS = ("row", "column")
 
 
-def chip_record(raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint) -> xr.Dataset:
+def chip_record(
+    raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint, health: HealthReport
+) -> xr.Dataset:
     """The dataset of a chip file.
 
     Args:
         raw: what was measured.
         fitted: its fit.
         point: symmetric points.
+        health: which cells are usable, and what the others suffer from.
 
     Returns:
         All maps of ``chip_dataset``; ``*_stderr`` of every fitted map (NaN where not usable);
@@ -46,16 +49,18 @@ def chip_record(raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint) -> xr.D
         BadInputError: no cell could be fitted.
     """
     shape = raw["conductance"].shape[1:]
-    usable = fitted.usable.reshape(shape)
+    usable = health.usable
     population = twin_population(raw, fitted)
     data = chip_dataset(population, usable, **bench_of_raw(raw))
     _add_maps(data, fitted, point, shape)
+    keep_health(data, health)
     typical = float(np.median(data["dg_min"].to_numpy()[usable]))
     # a stuck cell moves by next to nothing; nobody should divide by that
-    data["dg_min"] = data["dg_min"].where(usable, typical).assign_attrs(data["dg_min"].attrs)
+    fit = fitted.usable.reshape(shape)
+    data["dg_min"] = data["dg_min"].where(fit, typical).assign_attrs(data["dg_min"].attrs)
     _add_raw(data, raw)
     _add_prediction(data, predict(raw, population, usable))
-    data.attrs["symmetric_point_agreement"] = point.agreement(fitted.usable)
+    data.attrs["symmetric_point_agreement"] = point.agreement(usable.ravel())
     data.attrs["cells_usable"] = int(usable.sum())
     data.attrs["cells"] = int(usable.size)
     data.attrs["ohmloop_version"] = _version()
@@ -81,7 +86,7 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
     maps: dict[str, Any] = {
         n: np.where(usable, getattr(fitted.cells, n), middle[n]) for n in PARAMETERS
     }
-    still = np.isin(health, (Health.STUCK, Health.OPEN, Health.UNREADABLE))
+    still = np.isin(health, STILL)
     width = 1e-4 * (middle["g_max"] - middle["g_min"])
     maps["g_min"] = np.where(still, np.maximum(last - width, 0.0), maps["g_min"])
     maps["g_max"] = np.where(still, last + width, maps["g_max"])
@@ -166,12 +171,6 @@ def _add_maps(
     for name, (values, meaning) in measured.items():
         attrs = {"units": "S", "long_name": meaning}
         data[name] = (_DIMS, values.reshape(shape), attrs)
-    codes: dict[str, Any] = {
-        "long_name": "0 where usable, else the reason why not",
-        "flag_values": np.array([int(h) for h in Health], np.int8),
-        "flag_meanings": " ".join(h.name.lower() for h in Health),
-    }
-    data["health"] = (_DIMS, fitted.health.reshape(shape), codes)
 
 
 def _add_raw(data: xr.Dataset, raw: xr.Dataset) -> None:

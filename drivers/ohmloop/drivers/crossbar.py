@@ -148,6 +148,12 @@ class Crossbar(ABC):
         """Where the pulses of every cell's life are kept; None where they are not."""
         return self._guard.ledger.path
 
+    @property
+    def pulses_left(self) -> NDArray[np.float64]:
+        """Pulses that each cell may still get in its life, ``(rows, columns)``."""
+        left: NDArray[np.float64] = self.limits.pulses_per_cell - self._guard.ledger.pulses
+        return left
+
     @final
     def read(self, rows: Lines = ALL, columns: Lines = ALL) -> NDArray[np.float64]:
         """Measure conductances.
