@@ -151,7 +151,8 @@ class Crossbar(ABC):
     @property
     def pulses_left(self) -> NDArray[np.float64]:
         """Pulses that each cell may still get in its life, ``(rows, columns)``."""
-        left: NDArray[np.float64] = self.limits.pulses_per_cell - self._guard.ledger.pulses
+        given = self._guard.ledger.pulses.astype(np.float64)
+        left: NDArray[np.float64] = float(self.limits.pulses_per_cell) - given
         return left
 
     @final

@@ -109,11 +109,13 @@ def assess(
     with np.errstate(invalid="ignore"):
         found = steps(chip.readings, chip.pulses, chip.starts)
         reading = read_noise(chip.readings, chip.pulses, chip.starts)
-    codes, slow = screened(chip.readings, found, criteria)
+    codes, slow, weak = screened(chip.readings, found, criteria)
     sound = (codes == Health.OK) & ~slow
-    scatter = noisy(chip, found, reading, sound, criteria)
+    weak &= ~_shorted(chip, sound)
+    scatter = noisy(chip, found, reading, sound, weak, criteria)
     moving = drifting(chip, sound, criteria)
     codes = _refined(codes, chip, sound)
+    codes[weak & scatter.ill] = Health.NOISY
     lines, notes = together(chip, reading[0], ~np.isin(codes, (Health.OPEN, Health.UNREADABLE)))
     shared = np.zeros(chip.shape, bool)
     for one in lines:
@@ -127,11 +129,11 @@ def assess(
         unfit = (codes == Health.OK) & (fitted.health != Health.OK)
         codes[unfit] = np.where(slow | scatter.ill | moving.ill, codes, fitted.health)[unfit]
     for code, ill in (
-        (Health.SLUGGISH, slow), (Health.NOISY, scatter.ill), (Health.DRIFTING, moving.ill)
+        (Health.SLUGGISH, slow), (Health.DRIFTING, moving.ill), (Health.NOISY, scatter.ill)
     ):  # fmt: skip
         codes[(codes == Health.OK) & ill] = code
     usable = np.isin(codes, (Health.OK, *GRADUAL)) & ~unfit
-    usable &= ~(scatter.useless | moving.useless | _too_slow(found, slow, sound, criteria))
+    usable &= ~(weak | scatter.useless | moving.useless | _too_slow(found, slow, sound, criteria))
     health, mask = codes.reshape(chip.shape).astype(np.int8), usable.reshape(chip.shape)
     say = Evidence(chip, found, reading[0], sound, scatter.times, moving.change)
     defects = [Defect(Health.LINES_TOGETHER, one.rows, one.columns, one.evidence) for one in lines]
@@ -158,7 +160,17 @@ def _refined(codes: NDArray[np.int8], chip: Readings, sound: Mask) -> NDArray[np
         at = np.nanmean(chip.readings, axis=0)
     floor, ceiling = np.quantile(low[sound], 0.95), np.quantile(high[sound], 0.05)
     middle = (np.median(low[sound]) + np.median(high[sound])) / 2
-    short = (codes == Health.UNCERTAIN) & (low > 2 * high[sound].max())
+    short = (codes == Health.UNCERTAIN) & _shorted(chip, sound)
     stuck = (codes == Health.STUCK) | short
     codes = np.where(stuck & (at >= ceiling) & (at > middle), Health.STUCK_HIGH, codes)
     return np.where(stuck & (at <= floor) & (at < middle), Health.STUCK_LOW, codes).astype(np.int8)
+
+
+def _shorted(chip: Readings, sound: Mask) -> Mask:
+    """Cells that never read less than twice what any sound cell reads."""
+    if not sound.any():
+        return sound
+    with np.errstate(invalid="ignore"):
+        lowest = np.nanmin(chip.readings, axis=0)
+    far: Mask = lowest > 2 * np.nanmax(chip.readings[:, sound])
+    return far

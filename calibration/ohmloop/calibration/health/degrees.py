@@ -41,23 +41,27 @@ def noisy(
     found: Steps,
     reading: tuple[Array, Array],
     sound: Mask,
+    weak: Mask,
     criteria: HealthCriteria,
 ) -> Noisy:
     """Cells whose readings, or whose changes under pulses, scatter more than the others'.
 
     A cell counts where it stands out both in siemens and in proportion (to its reading, to its
     step): where noise is the meter's, dark cells stand out in proportion alone, and where it is
-    the cells', bright ones in siemens alone.
+    the cells', bright ones in siemens alone. Of cells that are too weak to tell whether they move,
+    steps are no measure: noise may be why.
     """
     noise, pairs = reading
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.abs(np.nanmean(chip.readings, axis=0))
-        of_reads = _outstanding(noise, noise / level, sound & (pairs >= 3), criteria)
-        of_steps = _outstanding(found.scatter, found.scatter / found.move, sound, criteria)
+        enough = pairs >= 3
+        of_reads = _outstanding(noise, noise / level, sound & enough, weak & enough, criteria)
+        per_step = np.where(weak, np.inf, found.scatter / found.move)
+        of_steps = _outstanding(found.scatter, per_step, sound, weak, criteria)
         least = noise * np.sqrt(pairs / stats.chi2.isf(criteria.alpha, np.maximum(pairs, 1)))
-        useless = (pairs >= 3) & (least > criteria.noisy_for_use * _range(chip))
+        useless = enough & (least > criteria.noisy_for_use * _range(chip))
     times = np.fmax(of_reads, of_steps)
-    ill = sound & ((times > 0) | useless)
+    ill = (sound & useless) | (times > 0)
     return Noisy(ill, useless & ill, times)
 
 
@@ -76,9 +80,11 @@ def drifting(chip: Readings, sound: Mask, criteria: HealthCriteria) -> Drifting:
     return Drifting(ill, ill & (np.abs(change) > criteria.drift_for_use * reach), change)
 
 
-def _outstanding(absolute: Array, relative: Array, among: Mask, criteria: HealthCriteria) -> Array:
-    """How many times the typical cell's, where a cell stands out in both; else 0."""
-    out, times = among.copy(), np.full(absolute.size, np.inf)
+def _outstanding(
+    absolute: Array, relative: Array, among: Mask, also: Mask, criteria: HealthCriteria
+) -> Array:
+    """How many times the typical cell's of ``among``, where a cell of both stands out; else 0."""
+    out, times = among | also, np.full(absolute.size, np.inf)
     for values in (absolute, relative):
         usual = typical(values, among)
         if usual == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -16,6 +18,20 @@ PRECISION = 0.5
 OPEN = 0.01
 """A cell that never reads above this share of the chip's median highest reading is open, unless
 sound cells read as little."""
+
+
+class Screened(NamedTuple):
+    """What screening found.
+
+    Attributes:
+        codes: of ``screen``.
+        slow: cells that move, but less than the others.
+        weak: cells that cannot be told to move, nor to stay.
+    """
+
+    codes: NDArray[np.int8]
+    slow: Mask
+    weak: Mask
 
 
 def screen(
@@ -46,13 +62,13 @@ def screen(
     begins = np.zeros(len(readings), bool) if starts is None else starts
     with np.errstate(invalid="ignore"):
         found = steps(readings, pulses, begins)
-    return screened(readings, found, criteria, seen)[0]
+    return screened(readings, found, criteria, seen).codes
 
 
 def screened(
     readings: Array, found: Steps, criteria: HealthCriteria, seen: float = 0.5
-) -> tuple[NDArray[np.int8], Mask]:
-    """``screen`` of steps that are known; and which cells are sluggish, of those that are OK."""
+) -> Screened:
+    """``screen`` of steps that are known, with what a code leaves out."""
     known = np.isfinite(readings)
     ever = known.any(axis=1)
     readable = known[ever].mean(axis=0) >= seen if ever.any() else known.any(axis=0)
@@ -67,7 +83,8 @@ def screened(
     codes = np.where(~moves & (hardly | slow | (usual == 0)), Health.STUCK, codes)
     codes = np.where(_open(np.where(known, readings, 0.0), moves & ~hardly), Health.OPEN, codes)
     codes = np.where(readable, codes, Health.UNREADABLE).astype(np.int8)
-    return codes, (slow | (moves & hardly)) & (codes == Health.OK)
+    slow = (slow | (moves & hardly)) & (codes == Health.OK)
+    return Screened(codes, slow, readable & ~moves & ~hardly & (usual > 0))
 
 
 def judge(

@@ -73,7 +73,8 @@ def trend(
 ) -> tuple[Array, Array, Array]:
     """Change over a cell's longest stretch of readings without a pulse.
 
-    A straight line over the logarithm of the time since the stretch began, as relaxation slows.
+    A straight line over the logarithm of the time since the stretch began, as relaxation slows;
+    the second reading tells from when on.
 
     Args:
         readings: ``(steps, cells)``, S.
@@ -89,7 +90,8 @@ def trend(
     index = np.arange(readings.shape[0])[:, None]
     inside = (index >= first) & (index <= last) & np.isfinite(readings)
     since = np.maximum(time[:, None] - time[first], 0.0)
-    unit = np.maximum((time[last] - time[first]) / np.maximum(last - first, 1), 1e-300)
+    second = np.minimum(first + 1, last)
+    unit = np.where(time[second] > time[first], time[second] - time[first], 1.0)
     x = np.log1p(since / unit)
     count = inside.sum(axis=0)
     some = np.maximum(count, 1)

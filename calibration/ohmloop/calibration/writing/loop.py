@@ -142,9 +142,10 @@ class _Loop:
         outcome[self.usable & hit & self.reachable] = Outcome.HIT
         outcome[(outcome == Outcome.HIT) & ~hit] = rest
         outcome[self.usable & ~self.reachable] = Outcome.OUT_OF_RANGE
-        maps = (v.reshape(shape) for v in (self.target, self.g, self.tolerance))
         return Written(
-            *maps,
+            self.target.reshape(shape),
+            self.g.reshape(shape),
+            self.tolerance.reshape(shape),
             outcome.reshape(shape),
             self.pulses.reshape(shape),
             np.array(self.within),
@@ -180,8 +181,9 @@ class _Loop:
 
     def _beyond(self, tolerance: Array) -> NDArray[np.bool_]:
         """Cells that are not where they should be, and have not been given up."""
-        late: NDArray[np.bool_] = np.abs(self.g - self.target) > tolerance
-        return late & (self.outcome == Outcome.HIT)
+        far = np.abs(self.g - self.target) > tolerance
+        late: NDArray[np.bool_] = far & (self.outcome == Outcome.HIT)
+        return late
 
     def _counts(self, late: NDArray[np.bool_]) -> Counts:
         """Pulses of the next round; cells that can have no more are given up."""
@@ -257,7 +259,8 @@ class _Loop:
         rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
         total = sum(self.crossbar.read(rows, columns) for _ in range(self.readings))
         part, inside = np.ix_(rows, columns), wanted[np.ix_(rows, columns)]
-        found, seen = (v.reshape(self.crossbar.shape).copy() for v in (known, self.seen))
+        found = known.reshape(self.crossbar.shape).copy()
+        seen = self.seen.reshape(self.crossbar.shape).copy()
         mean = (found[part] * seen[part] + total) / (seen[part] + self.readings)
         found[part] = np.where(inside, mean, found[part])
         seen[part] += np.where(inside, self.readings, 0)

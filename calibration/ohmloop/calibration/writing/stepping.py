@@ -59,7 +59,7 @@ class Stepping:
         """
         up = target > g
         if not self.known:
-            return np.where(up, 1.0, -1.0)
+            return up * 2.0 - 1.0
         if self._response is None:
             steps = (target - g) / (self._step * self._picked(up))
             limit = min(most, _FURTHEST)
