@@ -58,18 +58,17 @@ def write(name: str, wish: Wish, screen: Screen, record: Path | None = None) -> 
 
     budget = Budget(pulses=wish.pulses, rounds=wish.rounds)
     output = _output(wish)
-    chip_file = _chip_file(name, wish.calibration)
-    asked = _asked(wish, _known(chip_file), name) if chip_file is not None else None
-    if asked is None and wish.map is not None:
-        _load(wish)  # what is wrong with the file is said before an instrument is opened
+    chip_file, shape = _subject(name, wish.calibration)
+    asked = None
+    if chip_file is not None or shape is not None:  # a twin of nobody tells when it is opened
+        asked = _asked(wish, _known(chip_file), name)
+        _check_shape(asked, shape)
     with orderly_interrupts():
         given = str(wish.calibration) if wish.calibration else None
         with open_crossbar(name, calibration=given, record=record) as chip:
             if asked is None:
                 asked = _asked(wish, chip.characteristics, name)
-            if asked.target.shape != chip.shape:
-                sizes = (" x ".join(map(str, s)) for s in (asked.target.shape, chip.shape))
-                raise BadInputError("the map is {}, the crossbar is {} cells".format(*sizes))
+            _check_shape(asked, chip.shape)
             with screen.progress("writing") as progress:
                 written = write_verify(
                     chip,
@@ -151,19 +150,23 @@ def _weights(
     return target, mapping.siemens_per_weight
 
 
-def _chip_file(name: str, given: Path | None) -> Path | None:
-    """The calibration that goes with a bench, or the file that is opened as a twin."""
-    if given is not None:
-        return given
+def _check_shape(asked: Request, shape: tuple[int, int] | None) -> None:
+    if shape is not None and asked.target.shape != shape:
+        sizes = (" x ".join(map(str, s)) for s in (asked.target.shape, shape))
+        raise BadInputError("the map is {}, the crossbar is {} cells".format(*sizes))
+
+
+def _subject(name: str, given: Path | None) -> tuple[Path | None, tuple[int, int] | None]:
+    """The calibration that goes with a crossbar, and the shape of one on a bench."""
     file, _, crossbar = name.partition("#")
     path = Path(file)
-    if path.suffix == ".nc":
-        return path
     if path.suffix not in (".yaml", ".yml"):
-        return None
+        return given or (path if path.suffix == ".nc" else None), None
     bench = load_bench(file)
-    configured = bench.config.crossbars[bench.crossbar_name(crossbar)].calibration
-    return bench.path.parent / configured if configured else None
+    config = bench.config.crossbars[bench.crossbar_name(crossbar)]
+    configured = bench.path.parent / config.calibration if config.calibration else None
+    rows, columns = config.shape
+    return given or configured, (rows, columns)
 
 
 def _data(path: Path) -> xr.Dataset:
@@ -172,7 +175,9 @@ def _data(path: Path) -> xr.Dataset:
     return load_chip(path)
 
 
-def _known(path: Path) -> Characteristics:
+def _known(path: Path | None) -> Characteristics | None:
+    if path is None:
+        return None
     from ohmloop.sim_backend.chip_file import characteristics_of
 
     return characteristics_of(_data(path))

@@ -59,7 +59,8 @@ class Stepping:
         """
         up = target > g
         if not self.known:
-            return up * 2.0 - 1.0
+            one: Array = np.where(up, 1.0, -1.0)
+            return one
         if self._response is None:
             steps = (target - g) / (self._step * self._picked(up))
             limit = min(most, _FURTHEST)
@@ -71,7 +72,8 @@ class Stepping:
         """Change that ``counts`` pulses are expected to make from ``g``, without the gain, S."""
         up, count = counts > 0, np.abs(counts)
         if self._response is None:
-            return counts * self._step
+            change: Array = counts.astype(np.float64) * self._step
+            return change
         at = g.copy()
         for k in range(int(count.max(initial=0))):
             at += np.where(count > k, self._signed(at, up), 0.0)
