@@ -50,6 +50,8 @@ def chip_record(
     """
     shape = raw["conductance"].shape[1:]
     usable = health.usable
+    if fitted.usable.any() and not usable.any():
+        raise BadInputError(f"no cell can be used: {health.summary}")
     population = twin_population(raw, fitted)
     data = chip_dataset(population, usable, **bench_of_raw(raw))
     _add_maps(data, fitted, point, shape)

@@ -12,6 +12,7 @@ from ohmloop.drivers import BadInputError
 from .stepping import Array
 
 WEIGHT = "weight"
+"""What a map is in that is not of conductances."""
 UNITS = {"S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9, "pS": 1e-12, WEIGHT: 1.0}
 """Units that a map may be in, and what one of them is."""
 _NAMES = ("target", "weights", "conductance")
