@@ -16,7 +16,7 @@ from ohmloop.sim_backend import Population, SoftBounds, save_chip
 from ohmloop.sim_backend.chip_file import chip_dataset, maps_of
 
 from .fit import CellFit
-from .health import STILL, Health, HealthReport, keep_health
+from .health import STILL, Health, assess, keep_health
 from .kalman import PARAMETERS, Array
 from .prediction import Prediction, predict
 from .raw import FORMAT, Keep, bench_of_raw, check_raw
@@ -29,16 +29,13 @@ _RAW = {"conductance": "raw_conductance", "pulses": "raw_pulses"}
 _DIMS = ("row", "column")
 
 
-def chip_record(
-    raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint, health: HealthReport
-) -> xr.Dataset:
+def chip_record(raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint) -> xr.Dataset:
     """The dataset of a chip file.
 
     Args:
         raw: what was measured.
         fitted: its fit.
         point: symmetric points.
-        health: which cells are usable, and what the others suffer from.
 
     Returns:
         All maps of ``chip_dataset``; ``*_stderr`` of every fitted map (NaN where not usable);
@@ -49,6 +46,7 @@ def chip_record(
         BadInputError: no cell could be fitted.
     """
     shape = raw["conductance"].shape[1:]
+    health = assess(raw, fitted)
     usable = health.usable
     if fitted.usable.any() and not usable.any():
         raise BadInputError(f"no cell can be used: {health.summary}")

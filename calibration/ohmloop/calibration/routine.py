@@ -11,7 +11,6 @@ from ohmloop.drivers import ChipFileError, Crossbar
 from ohmloop.sim_backend.chip_file import characteristics_of, population_of
 
 from .fit import CellFit, fit_cells
-from .health import assess
 from .plan import CalibrationPlan
 from .prediction import Prediction, predict
 from .pulse_response import acquire, acquire_held_out
@@ -75,7 +74,7 @@ def fit_raw(raw: xr.Dataset) -> xr.Dataset:
     """
     check_raw(raw)
     fitted = fit_phases(raw)
-    return chip_record(raw, fitted, symmetric_point(raw, fitted), assess(raw, fitted))
+    return chip_record(raw, fitted, symmetric_point(raw, fitted))
 
 
 def fit_phases(raw: xr.Dataset) -> CellFit:
