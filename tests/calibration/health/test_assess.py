@@ -11,6 +11,7 @@ from scipy import stats
 
 from ohmloop.calibration import CalibrationPlan, acquire, fit_raw
 from ohmloop.calibration.health import Health, HealthCriteria, assess
+from ohmloop.calibration.health.figures import figure
 from ohmloop.drivers import Capabilities
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, load_chip, sample, save_chip
 from ohmloop.sim_backend.instruments.wiring_faults import WiredCells, WiringFaults
@@ -127,6 +128,12 @@ def test_the_mask_leaves_out_what_cannot_be_used(report):
     assert not usable[bad].any()
     assert not usable[4, 4]  # a tenth of the typical step
     assert usable[7, 3]  # 4 % of noise is much beside the others, and little beside the range
+
+
+def test_the_figure_shows_every_line(report):
+    drawn = figure(report)
+    bars = [len(ax.patches) for ax in drawn.axes[1:3]]
+    assert bars == list(report.health.shape)
 
 
 def test_what_is_too_much_for_use_is_a_criterion(raw):
