@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from ohmloop.calibration.writing import Budget, Outcome, write_verify
-from ohmloop.drivers import BadInputError, Capabilities, InDoubtError, Limits, Region
+from ohmloop.drivers import (
+    BadInputError,
+    Capabilities,
+    InDoubtError,
+    InstrumentError,
+    Limits,
+    Region,
+)
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 
 SHAPE = (16, 16)
@@ -179,6 +186,26 @@ def test_three_doubts_in_a_row_end_it_and_what_was_reached_is_kept():
     with pytest.raises(InDoubtError):
         write_verify(chip, wanted(chip), 1e-6, keep=kept.append)
     assert kept[0].counts[Outcome.INTERRUPTED] > 100
+
+
+class Shorted(TwinCrossbar):
+    """Gives no reading of any rectangle that holds cell (2, 3)."""
+
+    def _read(self, rows, columns):
+        if 2 in rows and 3 in columns:
+            raise InstrumentError("smu", "X", "beyond the range")
+        return super()._read(rows, columns)
+
+
+def test_masked_cells_that_cannot_be_read_do_not_stop_it():
+    chip, usable = make(kind=Shorted), np.ones(SHAPE, bool)
+    usable[2, 3] = False
+    target = wanted(chip)
+    written = write_verify(chip, target, chip.characteristics.dg_min, usable=usable)
+    assert written.hit_rate > 0.98
+    assert np.isnan(written.conductance[2, 3])
+    with pytest.raises(InstrumentError, match="beyond the range"):
+        write_verify(make(kind=Shorted), target, 1e-6)
 
 
 @pytest.mark.parametrize(

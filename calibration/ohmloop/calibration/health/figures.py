@@ -33,7 +33,7 @@ def figure(report: HealthReport) -> Figure:
         )
         bar.set_ticks([int(h) for h in Health], labels=[h.word for h in Health])
         for ax, line, counts in ((axes[1], "row", bad.sum(1)), (axes[2], "column", bad.sum(0))):
-            colours = [ORANGE if (line, i) in named else "#777777" for i in range(counts.size)]
-            ax.bar(np.arange(counts.size), counts, width=1.0, color=colours)
+            shades = [ORANGE if (line, i) in named else "#777777" for i in range(counts.size)]
+            ax.bar(np.arange(counts.size), counts, width=1.0, color=shades)
             ax.set(xlabel=line, ylabel="cells not usable")
     return fig

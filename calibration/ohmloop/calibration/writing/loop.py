@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers import BadInputError, CellPulses, Crossbar, InDoubtError
+from ohmloop.drivers import (
+    BadInputError,
+    CellPulses,
+    Crossbar,
+    InDoubtError,
+    InstrumentError,
+)
 from ohmloop.drivers.approach import careful_counts
 from ohmloop.drivers.units import with_unit
 
@@ -159,7 +165,9 @@ class _Loop:
 
     def _look(self) -> None:
         """Read twice: where cells are, and how much two readings differ."""
-        first, second = (self.crossbar.read().ravel() for _ in range(2))
+        every = np.arange(self.crossbar.shape[0]), np.arange(self.crossbar.shape[1])
+        asked = self.usable.reshape(self.crossbar.shape)
+        first, second = (self._measure(*every, asked).ravel() for _ in range(2))
         self.g, self.seen = (first + second) / 2, self.seen + 2
         if not self.usable.any():
             return
@@ -257,8 +265,8 @@ class _Loop:
         if not wanted.any():
             return known
         rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
-        total = sum(self.crossbar.read(rows, columns) for _ in range(self.readings))
         part, inside = np.ix_(rows, columns), wanted[np.ix_(rows, columns)]
+        total = sum(self._measure(rows, columns, inside) for _ in range(self.readings))
         found = known.reshape(self.crossbar.shape).copy()
         seen = self.seen.reshape(self.crossbar.shape).copy()
         mean = (found[part] * seen[part] + total) / (seen[part] + self.readings)
@@ -266,6 +274,21 @@ class _Loop:
         seen[part] += np.where(inside, self.readings, 0)
         self.seen = seen.ravel()
         return found.ravel()
+
+    def _measure(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], inside: NDArray[np.bool_]
+    ) -> Array:
+        """A rectangle; where it cannot be read, row by row without the cells not asked for."""
+        try:
+            return self.crossbar.read(rows, columns)
+        except InstrumentError:
+            if inside.all():
+                raise
+        found = np.full(inside.shape, np.nan)
+        for at, row in enumerate(rows.tolist()):
+            if inside[at].any():
+                found[at, inside[at]] = self.crossbar.read([row], columns[inside[at]])[0]
+        return found
 
     def _note(self) -> None:
         error = np.abs(self.g - self.target)[self.usable]
