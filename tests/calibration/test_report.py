@@ -76,7 +76,8 @@ def test_verdict_follows_the_figure(record, ratio, words):
 def test_dead_cells_are_named(dead_record):
     text = chip_report(dead_record)
     assert "141 of 144" in text
-    assert "2 does not respond to pulses" in text
+    assert "1 hardly conducts" in text
+    assert "1 does not respond, and conducts as much as sound cells" in text
 
 
 def test_page_escapes_and_closes():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -190,6 +190,63 @@ def calibrate(
     from .calibrate import calibrate as run
 
     screen.result(run(bench, output, screen, seed, record, chosen, resume, fresh))
+
+
+@app.command()
+def write(
+    bench: Annotated[str, typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.")],
+    weights: Annotated[
+        Path | None,
+        typer.Argument(help="Map to write: .npy, .npz, .csv or .nc.", show_default=False),
+    ] = None,
+    unit: Annotated[
+        str, typer.Option(help="Of the numbers: S, mS, uS, nS, pS or weight.", show_default=False)
+    ] = "",
+    tolerance: Annotated[
+        str, typer.Option(help="'0.5 uS', '1 step', '2 %' of the range, '0.02 weight'.")
+    ] = "1 step",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Calibration file; wins over the bench file's.")
+    ] = None,
+    symmetric_point: Annotated[
+        bool, typer.Option("--symmetric-point", help="Write the symmetric points, not a map.")
+    ] = False,
+    beyond: Annotated[
+        str, typer.Option(help="Targets beyond a cell's range: refuse, or nearest.")
+    ] = "refuse",
+    w_max: Annotated[
+        float | None, typer.Option(help="Largest weight to be kept; the map's own if left out.")
+    ] = None,
+    pulses: Annotated[int, typer.Option(help="Most pulses a cell.")] = 1000,
+    rounds: Annotated[int, typer.Option(help="Most rounds of pulses and reads.")] = 100,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Result; by default WEIGHTS.written.nc.")
+    ] = None,
+    record: Record = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring every cell to a given conductance or weight: pulse, read, and again (write-verify).
+
+    Exit status 0: all cells within the tolerance; 1: some are not; 2: bad input.
+
+    Examples: `ohmloop write bench.yaml weights.npy --unit uS --tolerance "0.5 uS"`,
+    `ohmloop write bench.yaml w.csv --unit weight --calibration chip.nc`,
+    `ohmloop write bench.yaml#reference --symmetric-point --calibration chip.nc`
+    """
+    from .write import Wish
+    from .write import write as run
+
+    if (weights is None) != symmetric_point:
+        raise BadInputError("give a map to write, or --symmetric-point")
+    if beyond not in ("refuse", "nearest"):
+        raise BadInputError(f"--beyond is refuse or nearest, not {beyond!r}")
+    policy: Literal["refuse", "nearest"] = "nearest" if beyond == "nearest" else "refuse"
+    wish = Wish(weights, unit, tolerance, calibration, policy, w_max, pulses, rounds, output)
+    screen = Screen(as_json)
+    found = run(bench, wish, screen, record)
+    screen.result(found)
+    if found["hit_rate"] < 1:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from ohmloop.drivers.units import with_unit
 from .finding import Finding, Wrong
 from .noise_floor import NoiseFloor
 from .survey import Array, Survey
+from .whole_lines import places
 
 FALSE_ALARMS = 1e-3
 """Per check of a whole crossbar, and per kind of finding."""
@@ -63,38 +64,12 @@ _UNREADABLE = (Wrong.UNREADABLE_ROW, Wrong.UNREADABLE_COLUMN, Wrong.UNREADABLE_C
 
 
 def _lines(bad: Mask, kinds: tuple[Wrong, Wrong, Wrong], evidence: Evidence) -> list[Finding]:
-    """Whole rows and columns, then the cells left over.
-
-    A line is bad as a whole where all its cells are, crossings with bad lines left aside, and
-    there are two at least.
-    """
-    rows, columns = _all(bad, 1), _all(bad, 0)
-    if np.count_nonzero(~columns) >= 2:
-        rows = _all(bad[:, ~columns], 1)
-    if np.count_nonzero(~rows) >= 2:
-        columns = _all(bad[~rows], 0)
-    if bad.all():
-        columns = np.zeros_like(columns)  # rows alone say it
+    """Whole rows and columns, then the cells left over."""
     found = []
-    for row in np.flatnonzero(rows).tolist():
-        cells = np.zeros_like(bad)
-        cells[row] = True
-        found.append(Finding(kinds[0], (row,), (), evidence(cells)))
-    for column in np.flatnonzero(columns).tolist():
-        cells = np.zeros_like(bad)
-        cells[:, column] = True
-        found.append(Finding(kinds[1], (), (column,), evidence(cells)))
-    left = bad & ~rows[:, None] & ~columns
-    for row, column in np.argwhere(left).tolist():
-        cells = np.zeros_like(bad)
-        cells[row, column] = True
-        found.append(Finding(kinds[2], (row,), (column,), evidence(cells)))
+    for (rows, columns), cells in places(bad):
+        kind = kinds[2] if rows and columns else kinds[0] if rows else kinds[1]
+        found.append(Finding(kind, rows, columns, evidence(cells)))
     return found
-
-
-def _all(bad: Mask, axis: int) -> Mask:
-    whole: Mask = np.logical_and.reduce(bad, axis=axis)
-    return whole
 
 
 def _open_evidence(size: Array, least: float, floor: NoiseFloor) -> Evidence:

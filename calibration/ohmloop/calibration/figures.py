@@ -23,6 +23,11 @@ _RC = {
     "ytick.labelsize": 7, "legend.fontsize": 7, "legend.frameon": False, "lines.linewidth": 1.0,
     "axes.spines.top": False, "axes.spines.right": False,
 }  # fmt: skip
+HEALTH_COLOURS = [
+    "#e8e8e8", "#000000", "#56B4E9", ORANGE, "#CC79A7", "#E69F00",
+    "#8B2500", "#FFB07C", "#7A52A1", GREEN, BLUE, "#F0E442",
+]  # fmt: skip
+"""One for each of ``Health``, in order."""
 _MICRO = 1e6
 _POINTS = 5000  # in a scatter: more only makes a blot
 HISTOGRAMS = {
@@ -52,11 +57,11 @@ def maps(chip: xr.Dataset) -> Figure:
             values = chip[name].to_numpy() * _MICRO
             shown = values if name == "conductance" else np.where(usable, values, np.nan)
             _map(fig, ax, shown, title, cmap="viridis")
-        colours = ListedColormap(["#e8e8e8", "#000000", "#56B4E9", ORANGE, "#CC79A7", "#E69F00"])
+        colours = ListedColormap(HEALTH_COLOURS)
         norm = BoundaryNorm(np.arange(len(Health) + 1) - 0.5, len(Health))
         health = axes.flat[3]
         bar = _map(fig, health, chip["health"].to_numpy(), "health", cmap=colours, norm=norm)
-        bar.set_ticks([int(h) for h in Health], labels=[_word(h) for h in Health])
+        bar.set_ticks([int(h) for h in Health], labels=[h.word for h in Health])
     return fig
 
 
@@ -213,7 +218,3 @@ def _standard(ax: Any, z: Array, label: str) -> None:
     ax.plot(grid, normal, color=ORANGE, label="standard normal")
     ax.set(xlabel=label, ylabel="density")
     ax.legend(loc="upper right")
-
-
-def _word(health: Health) -> str:
-    return "ok" if health == Health.OK else health.name.lower().replace("_", " ")

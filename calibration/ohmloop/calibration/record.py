@@ -15,7 +15,7 @@ from ohmloop.sim_backend import Population, SoftBounds, save_chip
 from ohmloop.sim_backend.chip_file import chip_dataset, maps_of
 
 from .fit import CellFit
-from .health import Health
+from .health import STILL, Health, assess, keep_health
 from .kalman import PARAMETERS, Array
 from .prediction import Prediction, predict
 from .raw import FORMAT, bench_of_raw, check_raw
@@ -45,16 +45,21 @@ def chip_record(raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint) -> xr.D
         BadInputError: no cell could be fitted.
     """
     shape = raw["conductance"].shape[1:]
-    usable = fitted.usable.reshape(shape)
+    health = assess(raw, fitted)
+    usable = health.usable
+    if fitted.usable.any() and not usable.any():
+        raise BadInputError(f"no cell can be used: {health.summary}")
     population = twin_population(raw, fitted)
     data = chip_dataset(population, usable, **bench_of_raw(raw))
     _add_maps(data, fitted, point, shape)
+    keep_health(data, health)
     typical = float(np.median(data["dg_min"].to_numpy()[usable]))
     # a stuck cell moves by next to nothing; nobody should divide by that
-    data["dg_min"] = data["dg_min"].where(usable, typical).assign_attrs(data["dg_min"].attrs)
+    fit = fitted.usable.reshape(shape)
+    data["dg_min"] = data["dg_min"].where(fit, typical).assign_attrs(data["dg_min"].attrs)
     _add_raw(data, raw)
     _add_prediction(data, predict(raw, population, usable))
-    data.attrs["symmetric_point_agreement"] = point.agreement(fitted.usable)
+    data.attrs["symmetric_point_agreement"] = point.agreement(usable.ravel())
     data.attrs["cells_usable"] = int(usable.sum())
     data.attrs["cells"] = int(usable.size)
     data.attrs["ohmloop_version"] = _version()
@@ -80,7 +85,7 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
     maps: dict[str, Any] = {
         n: np.where(usable, getattr(fitted.cells, n), middle[n]) for n in PARAMETERS
     }
-    still = np.isin(health, (Health.STUCK, Health.OPEN, Health.UNREADABLE))
+    still = np.isin(health, STILL)
     width = 1e-4 * (middle["g_max"] - middle["g_min"])
     maps["g_min"] = np.where(still, np.maximum(last - width, 0.0), maps["g_min"])
     maps["g_max"] = np.where(still, last + width, maps["g_max"])
@@ -156,12 +161,6 @@ def _add_maps(
     for name, (values, meaning) in measured.items():
         attrs = {"units": "S", "long_name": meaning}
         data[name] = (_DIMS, values.reshape(shape), attrs)
-    codes: dict[str, Any] = {
-        "long_name": "0 where usable, else the reason why not",
-        "flag_values": np.array([int(h) for h in Health], np.int8),
-        "flag_meanings": " ".join(h.name.lower() for h in Health),
-    }
-    data["health"] = (_DIMS, fitted.health.reshape(shape), codes)
 
 
 def _add_raw(data: xr.Dataset, raw: xr.Dataset) -> None:

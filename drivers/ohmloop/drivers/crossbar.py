@@ -160,6 +160,13 @@ class Crossbar(ABC):
         """Where the pulses of every cell's life are kept; None where they are not."""
         return self._guard.ledger.path
 
+    @property
+    def pulses_left(self) -> NDArray[np.float64]:
+        """Pulses that each cell may still get in its life, ``(rows, columns)``."""
+        given = self._guard.ledger.pulses.astype(np.float64)
+        left: NDArray[np.float64] = float(self.limits.pulses_per_cell) - given
+        return left
+
     @final
     def read(self, rows: Lines = ALL, columns: Lines = ALL) -> NDArray[np.float64]:
         """Measure conductances.

@@ -55,6 +55,11 @@ class Region(Crossbar):
         """Pulses of the region's cells in their life, as the parent counts them."""
         return self.parent.wear[self._rows, self._columns]
 
+    @property
+    def pulses_left(self) -> NDArray[np.float64]:
+        """As the parent counts them, for what others gave these cells counts as well."""
+        return self.parent.pulses_left[self._rows, self._columns]
+
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         return self.parent.read(rows + self.origin[0], columns + self.origin[1])
 

@@ -57,13 +57,22 @@ class Mapping:
                 a positive number.
         """
         known = _characteristics(crossbar)
-        if not (np.isfinite(w_max) and w_max > 0):
-            raise BadInputError(f"{crossbar.name}: w_max must be positive, not {w_max}")
-        reference = np.array(known.symmetric_point, np.float64)
+        mapping = cls.from_characteristics(known, w_max, crossbar.name)
         if not known.usable.all():
-            reference[~known.usable] = crossbar.read()[~known.usable]
+            mapping.reference[~known.usable] = crossbar.read()[~known.usable]
+        return mapping
+
+    @classmethod
+    def from_characteristics(cls, known: Characteristics, w_max: float, name: str) -> Self:
+        """The same without the crossbar: what cells read that are not usable is not known.
+
+        Raises:
+            BadInputError: ``w_max`` is not a positive number, or the cells have no range.
+        """
+        if not (np.isfinite(w_max) and w_max > 0):
+            raise BadInputError(f"{name}: w_max must be positive, not {w_max}")
         return cls(
-            reference=reference,
+            reference=np.array(known.symmetric_point, np.float64),
             siemens_per_weight=_reach(known) / w_max,
             dg_min=known.dg_min,
             g_min=known.g_min,

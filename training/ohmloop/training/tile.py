@@ -22,7 +22,7 @@ from ohmloop.drivers import (
 )
 
 from .mapping import Map, Mapping
-from .update import split
+from .update import spared, split
 from .writing import WriteReport, write
 
 log = logging.getLogger("ohmloop")
@@ -158,8 +158,8 @@ class AnalogTile:
     def apply_trains(self, program: CoincidencePulses | None) -> int:
         """Apply an update, in as few programs as the chip's limits allow; None does nothing.
 
-        Cells that are not usable get pulses too where lines are driven together; they do not move
-        or stand for weight 0.
+        Cells that are not usable get no pulse where cells are addressed one at a time. Where the
+        hardware drives lines together nobody can spare them; their weight is what they read.
 
         Returns:
             Pulses applied.
@@ -167,7 +167,10 @@ class AnalogTile:
         if program is None:
             return 0
         parts = split(program, self.pulses_per_program)
-        return sum(self.apply(part) for part in parts)
+        usable = self.mapping.usable
+        if self.crossbar.capabilities.coincidence_update or usable.all():
+            return sum(self.apply(part) for part in parts)
+        return sum(self.apply(one) for part in parts for one in spared(part, usable))
 
     def program(
         self, weights: Map, tolerance: float | None = None, rounds: int = 20

@@ -14,15 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import CellPulses
+from ohmloop.drivers.approach import careful_counts
 
 from .mapping import Map, Mapping
 
 if TYPE_CHECKING:
     from .tile import AnalogTile
-
-CAUTION = 0.7
-"""Share of the distance to go at once: a step may be up to twice as large as at the symmetric
-point, and an overshoot has to be paid twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +83,7 @@ def pulse_counts(error: Map, mapping: Mapping, most: float) -> NDArray[np.int32]
         out=np.zeros_like(error),
         where=mapping.usable & (mapping.dg_min > 0),
     )
-    # The last step is not scaled down: 0.7 of it would be rounded away or repeated for ever.
-    careful = np.where(np.abs(steps) < 2, steps, steps * CAUTION)
-    limit = np.floor(min(most, np.iinfo(np.int32).max))
-    return np.clip(np.rint(careful), -limit, limit).astype(np.int32)
+    return careful_counts(steps, most)
 
 
 def _report(

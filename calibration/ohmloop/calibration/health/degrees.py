@@ -1,0 +1,101 @@
+"""Troubles of degree: cells that scatter, and cells that drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from .criteria import HealthCriteria
+from .measured import Readings
+from .outliers import Array, Mask, limits, typical
+from .steps import Steps, trend
+
+_SPREAD = 1.4826
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy:
+    """Cells that scatter: ``ill`` beside the others, ``useless`` beside their own range.
+
+    ``times`` is how many times the typical cell's scatter theirs is.
+    """
+
+    ill: Mask
+    useless: Mask
+    times: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Drifting:
+    """Cells that change by ``change``, S, while nothing is done to them."""
+
+    ill: Mask
+    useless: Mask
+    change: Array
+
+
+def noisy(
+    chip: Readings,
+    found: Steps,
+    reading: tuple[Array, Array],
+    sound: Mask,
+    weak: Mask,
+    criteria: HealthCriteria,
+) -> Noisy:
+    """Cells whose readings, or whose changes under pulses, scatter more than the others'.
+
+    A cell counts where it stands out both in siemens and in proportion (to its reading, to its
+    step): where noise is the meter's, dark cells stand out in proportion alone, and where it is
+    the cells', bright ones in siemens alone. Of cells that are too weak to tell whether they move,
+    steps are no measure: noise may be why.
+    """
+    noise, pairs = reading
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level = np.abs(np.nanmean(chip.readings, axis=0))
+        enough = pairs >= 3
+        of_reads = _outstanding(noise, noise / level, sound & enough, weak & enough, criteria)
+        per_step = np.where(weak, np.inf, found.scatter / found.move)
+        of_steps = _outstanding(found.scatter, per_step, sound, weak, criteria)
+        least = noise * np.sqrt(pairs / stats.chi2.isf(criteria.alpha, np.maximum(pairs, 1)))
+        useless = enough & (least > criteria.noisy_for_use * _range(chip))
+    times = np.fmax(of_reads, of_steps)
+    ill = (sound & useless) | (times > 0)
+    return Noisy(ill, useless & ill, times)
+
+
+def drifting(chip: Readings, sound: Mask, criteria: HealthCriteria) -> Drifting:
+    """Cells with a trend over their readings between two pulses, beside their own noise.
+
+    Where noise is correlated in time every cell has trends; so Student's t is taken beside what is
+    usual on the chip, where that is more than it should be.
+    """
+    change, t, free = trend(chip.readings, chip.pulses, chip.starts, chip.time)
+    known = t[sound & (t != 0)]
+    usual = np.median(np.abs(known)) / np.median(stats.t.isf(0.25, free)) if known.size else 1.0
+    significant = np.abs(t) > stats.t.isf(criteria.alpha / 2, free) * max(1.0, float(usual))
+    reach = _range(chip)
+    ill = sound & significant & (np.abs(change) > criteria.drift * reach)
+    return Drifting(ill, ill & (np.abs(change) > criteria.drift_for_use * reach), change)
+
+
+def _outstanding(
+    absolute: Array, relative: Array, among: Mask, also: Mask, criteria: HealthCriteria
+) -> Array:
+    """How many times the typical cell's of ``among``, where a cell of both stands out; else 0."""
+    out, times = among | also, np.full(absolute.size, np.inf)
+    for values in (absolute, relative):
+        usual = typical(values, among)
+        if usual == 0:
+            return np.zeros(absolute.size)
+        out &= values > max(limits(values, among, criteria.z)[1], criteria.noisy * usual)
+        times = np.fmin(times, values / usual)
+    return np.where(out, times, 0.0)
+
+
+def _range(chip: Readings) -> Array:
+    """Range that each cell was seen in, S."""
+    with np.errstate(invalid="ignore"):
+        reach: Array = np.nanmax(chip.readings, axis=0) - np.nanmin(chip.readings, axis=0)
+    return reach
