@@ -145,10 +145,11 @@ class EmulatedBench:
         shape = self._file.config.crossbars[crossbar].shape
         population = sample(self.config.chip, shape, np.random.default_rng(seed))
         faults = self._faults_of(crossbar, shape)
+        volts = self._file.of(crossbar).reading.voltage
         cells = (
-            WiredCells(population, seed, faults, clock=self.clock)
+            WiredCells(population, seed, faults, clock=self.clock, read_voltage=volts)
             if faults
-            else CellArray(population, seed, clock=self.clock)
+            else CellArray(population, seed, clock=self.clock, read_voltage=volts)
         )
         cells.ready()
         witness = Witness(self._file.limits_of(crossbar).read_voltage)
