@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -15,7 +16,14 @@ from ohmloop.drivers import (
     open_crossbar,
 )
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, load_chip, sample, save_chip
+from ohmloop.sim_backend import (
+    PopulationSpec,
+    TwinCrossbar,
+    instruments,
+    load_chip,
+    sample,
+    save_chip,
+)
 from ohmloop.sim_backend.chip_file import chip_dataset, population_of
 from ohmloop.sim_backend.engine.stressed import BROKEN, FORMED, PRISTINE
 from ohmloop.sim_backend.instruments import EmulatedBench
@@ -150,6 +158,31 @@ def test_an_emulated_chip_is_formed_over_the_wire_and_remembers_it(bench_file, t
     with EmulatedBench(load_bench(bench_file), any_port=True) as again:
         load_chips(kept, again.chips)
         np.testing.assert_array_equal(again.cells.stressed.stage, stage)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("family", ["scpi", "flex-smu", "kxci", "pulse-board", "arc-two"])
+def test_every_family_forms_and_switches_cells_as_the_twin_does(family):
+    bench = load_bench(str(files(instruments) / "benches" / f"{family}.yaml"))
+    chip = {
+        "forming_voltage": "1.8 V",
+        "forming_voltage_dtod": 0.05,
+        "switching_voltage_up": "1.2 V",
+    }
+    # Half-selected cells are left alone: with a lower threshold they would not be.
+    chip |= {"switching_threshold_up": 0.9, "switching_voltage_dtod": 0.02, "forming_share": 0.5}
+    bench.config = bench.config.model_copy(update={"emulation": {"seed": 5, "chip": chip}})
+    with EmulatedBench(bench, any_port=True) as emulated, open_on_bench(emulated.bench) as crossbar:
+        cells, nominal = emulated.cells, crossbar.conditions
+        twin = TwinCrossbar(cells.population, seed=5, conditions=nominal)
+        up = replace(nominal, up=PulseShape(1.65, nominal.up.width))
+        counts = np.arange(cells.g.size, dtype=np.int32).reshape(cells.shape) % 4 - 1
+        for conditions in (None, up, None):
+            for xbar in (crossbar, twin):
+                xbar.pulse(CellPulses(counts, conditions=conditions))
+            # A DAC has a last bit.
+            np.testing.assert_allclose(cells.conductance, twin.conductance, rtol=1e-3)
+    assert set(cells.stressed.stage) == {FORMED, PRISTINE}
 
 
 @pytest.mark.parametrize(

@@ -70,3 +70,12 @@ def test_meters_of_every_family_find_it(family):
         ratio = half / crossbar.currents(read, rows=[0], columns=[0, 1])
     expected = np.sinh(read / 2 / 0.2) / np.sinh(read / 0.2)
     np.testing.assert_allclose(ratio, expected, rtol=3e-3)
+
+
+def test_products_of_a_board_are_those_of_the_twin():
+    bench = load_bench(str(files(instruments) / "benches" / "pulse-board.yaml"))
+    bench.config = bench.config.model_copy(update={"emulation": {"chip": KEYS}})
+    volts = np.array([[0.2, -0.1, 0.05, 0.3], [0.0, 0.1, 0.1, -0.3]])
+    with EmulatedBench(bench, any_port=True) as emulated, open_on_bench(emulated.bench) as crossbar:
+        twin = TwinCrossbar(emulated.cells.population, seed=0, reading=crossbar.reading)
+        np.testing.assert_allclose(crossbar.backward(volts), twin.backward(volts), rtol=1e-12)
