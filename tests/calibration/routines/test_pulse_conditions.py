@@ -116,13 +116,10 @@ def test_beyond_the_limits_it_is_refused_before_a_pulse(unknown, keys, error, pr
 
 
 def test_a_limit_of_many_digits_holds_to_the_last(unknown):
-    chip, store = unknown(limits=Limits(voltage=1.66666666666)), MeasurementStore()
-    run(PulseConditionSearch(refinements=1), chip, store)
-    sizes = [
-        s.program.conditions.up.amplitude
-        for s in Measured(store, "pulse_conditions").steps("pulse")
-    ]
-    assert max(sizes) == 1.66666666666
+    both = {"switching_voltage_up": "1.9 V", "switching_voltage_down": "1.9 V"}
+    chip = unknown(limits=Limits(voltage=1.66666666666), **both)
+    found = run(PulseConditionSearch(refinements=1), chip)
+    assert float(found["up_amplitude"].max()) == 1.66666666666
 
 
 def test_without_a_limit_the_largest_has_to_be_said(unknown):
