@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ohmloop.calibration import calibrate
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.recipe import Recipe
 from ohmloop.calibration.measuring.routine import Plan
@@ -14,9 +15,13 @@ from ohmloop.calibration.measuring.store import MeasurementStore
 from ohmloop.calibration.routines.condition_table import figure, recommended_in
 from ohmloop.calibration.routines.current_voltage import CurrentVoltage
 from ohmloop.calibration.routines.forming import Forming
+from ohmloop.calibration.routines.held_out import HeldOut
 from ohmloop.calibration.routines.pulse_conditions import PulseConditionSearch
+from ohmloop.calibration.routines.pulse_response import PulseResponse
+from ohmloop.calibration.routines.symmetric_point import SymmetricPointRoutine
 from ohmloop.drivers import BadInputError, LimitError, Limits, load_bench
 from ohmloop.drivers.opening import open_on_bench
+from ohmloop.sim_backend.chip_file import bench_of
 from ohmloop.sim_backend.instruments import EmulatedBench
 
 ASYMMETRIC = {"switching_voltage_up": "1.5 V", "switching_voltage_down": "1.9 V"}
@@ -125,6 +130,21 @@ def test_a_limit_of_many_digits_holds_to_the_last(unknown):
 def test_without_a_limit_the_largest_has_to_be_said(unknown):
     with pytest.raises(BadInputError, match="largest: say how strong a pulse may be"):
         run(PulseConditionSearch(), unknown(limits=Limits()))
+
+
+def test_the_chip_file_is_of_the_pulses_that_were_found(unknown):
+    chip, store = unknown((8, 8), **ASYMMETRIC), MeasurementStore()
+    search = PulseConditionSearch(refinements=3)
+    recipe = Recipe.of(search, PulseResponse(), SymmetricPointRoutine(), HeldOut())
+    record = calibrate(chip, recipe, store, seed=3)
+    best = recommended_in(search.analyse(Measured(store, search.name)))
+    assert best is not None
+    assert bench_of(record)["conditions"] == best != chip.conditions
+    usable = record["usable"].to_numpy().astype(bool)
+    assert usable.mean() > 0.9
+    # What the chip was given in calibration: steps of about a hundredth of the range.
+    share = record["dg_min"] / (record["g_max"] - record["g_min"])
+    assert float(np.median(share.to_numpy()[usable])) == pytest.approx(0.01, rel=0.3)
 
 
 class _KilledError(Exception):
