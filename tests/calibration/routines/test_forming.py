@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ohmloop.calibration.measuring import load_recipe
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.run import run
 from ohmloop.calibration.measuring.store import MeasurementStore
@@ -82,6 +83,11 @@ def test_nothing_that_pulses_has_a_default():
         validate(Forming, {"threshold": "1 uS", "over": "200 uS"}, "recipe")
     with pytest.raises(ConfigError, match="threshold: is missing"):
         validate(Forming, {"largest": "2 V", "over": "200 uS"}, "recipe")
+
+
+def test_by_its_name_alone_it_is_not_run():
+    with pytest.raises(ConfigError, match="--routine forming: largest: is missing"):
+        load_recipe("quick").only(["forming"])
 
 
 def test_beyond_the_limits_it_is_refused_before_a_pulse(unknown):

@@ -102,7 +102,10 @@ class Recipe:
         """
         own = {entry.name: entry for entry in self.entries}
         chosen = tuple(
-            own.get(name) or Entry(routine_class(name)(), {}, f"--routine {name}")
+            own.get(name)
+            or Entry(
+                validate(routine_class(name), {}, f"--routine {name}"), {}, f"--routine {name}"
+            )
             for name in dict.fromkeys(names)
         )
         return replace(self, entries=chosen)

@@ -173,16 +173,18 @@ def figure(found: xr.Dataset) -> Figure:
     from ohmloop.calibration.figures import BLUE, GREY, ORANGE, _figure
 
     volts = found["forming_voltage"].to_numpy().ravel()
+    volts = volts[np.isfinite(volts)]
+    states = {
+        label: np.log10(np.maximum(found[name].to_numpy().ravel() * 1e6, 1e-6))
+        for name, label in (("conductance_before", "before"), ("conductance", "after"))
+    }
+    every = np.concatenate(list(states.values()))
+    bins = np.linspace(every.min() - 0.05, every.max() + 0.05, 41)
     with _figure(1, 2, (6.5, 2.6)) as (fig, axes):
-        axes[0].hist(volts[np.isfinite(volts)], bins=20, color=BLUE, alpha=0.75)
+        axes[0].bar(*np.unique(volts, return_counts=True), width=0.05, color=BLUE, alpha=0.75)
         axes[0].set(xlabel="amplitude that formed a cell (V)", ylabel="cells")
-        for name, colour, label in (
-            ("conductance_before", GREY, "before"),
-            ("conductance", ORANGE, "after"),
-        ):
-            values = found[name].to_numpy().ravel() * 1e6
-            values = np.log10(np.maximum(values[np.isfinite(values)], 1e-6))
-            axes[1].hist(values, bins=30, color=colour, alpha=0.6, label=label)
+        for (label, values), colour in zip(states.items(), (GREY, ORANGE), strict=True):
+            axes[1].hist(values, bins=bins, color=colour, alpha=0.6, label=label)
         axes[1].set(xlabel="log10 of conductance (uS)", ylabel="cells")
         axes[1].legend()
     return fig
