@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,5 +48,8 @@ def test_every_key_is_on_the_page():
 def test_defaults_of_effects_are_on_the_page():
     for kind in EFFECTS.values():
         for name, value in kind.defaults.items():
-            said = "1000 s" if value == 1e3 else with_unit(value, "s")
+            unit = {f.name: f.metadata["unit"] for f in fields(kind)}[name]
+            plain = unit == "1" or not value
+            said = f"{value:g}" if plain else with_unit(value, unit)
+            said = "1000 s" if said == "1 ks" else said
             assert f"`{kind.name}_{name}` ({said})" in PAGE

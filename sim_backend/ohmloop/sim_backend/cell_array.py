@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers import PulseProgram, PulseRuns
+from ohmloop.drivers import BadInputError, PulseProgram, PulseRuns
 
 from .arrays import Arrays, NumpyArrays
 from .clock import VirtualClock
+from .effects import Forming, Iv
 from .effects.stack import EffectStack
 from .engine import Engine, KernelEngine, ReferenceEngine
 from .engine.reference import noisy
 from .engine.state import CellState
+from .engine.stressed import StressedEngine
 from .noise import PULSE, READ, stream
 from .population import Population
+from .pulse_strength import Strength
 
 
 class CellArray:
@@ -35,6 +38,8 @@ class CellArray:
             default compiled kernels do.
         threads: most threads of the kernels; by default the machine's cores.
         clock: the crossbar's time, for effects that depend on it; one of its own by default.
+        read_voltage: at which a conductance is what it is said to be, V, for cells that are not
+            linear.
     """
 
     def __init__(
@@ -44,24 +49,31 @@ class CellArray:
         arrays: Arrays | None = None,
         threads: int | None = None,
         clock: VirtualClock | None = None,
+        read_voltage: float = 0.1,
     ) -> None:
         self.population, self.seed = population, seed
         self.arrays: Arrays = arrays or NumpyArrays()
         self.shape = population.shape
         compiled = arrays is None and population.response.compiled
-        self.engine: Engine = KernelEngine(threads) if compiled else ReferenceEngine(self.arrays)
+        engine: Engine = KernelEngine(threads) if compiled else ReferenceEngine(self.arrays)
+        self.stressed = _stressed(population, engine)
+        self.engine: Engine = self.stressed or engine
         self._state = _state_of(population, seed, self.arrays)
         self.clock = clock or VirtualClock()
-        self.effects = self._stack(population) if population.effects else None
+        self.effects = self._stack(population, read_voltage)
 
-    def _stack(self, population: Population) -> EffectStack:
+    def _stack(self, population: Population, read_voltage: float) -> EffectStack | None:
+        effects = [effect for effect in population.effects if not effect.of_pulses]
+        if not effects:
+            return None
         return EffectStack(
-            population.effects,
+            effects,
             self._state,
             self.seed,
             self.arrays,
             self.clock,
             population.signed,
+            read_voltage,
         )
 
     def ready(self) -> None:
@@ -103,16 +115,22 @@ class CellArray:
         """Pulses that had any strength, since the array was made."""
         return int(self.arrays.numpy(self.pulses).sum(dtype=np.int64))
 
-    def play(self, program: PulseProgram, up: float = 1.0, down: float = 1.0) -> int:
+    @property
+    def iv(self) -> Iv | None:
+        """The current-voltage law of the cells, flat; none where they are linear."""
+        return self.effects.iv if self.effects else None
+
+    def play(self, program: PulseProgram, up: Strength = 1.0, down: Strength = 1.0) -> int:
         """Apply a program; arguments and result as for ``apply``."""
         return int(self._pulsed(self.engine.program, program, (up, down)))
 
-    def apply(self, runs: PulseRuns, up: float = 1.0, down: float = 1.0) -> int:
+    def apply(self, runs: PulseRuns, up: Strength = 1.0, down: Strength = 1.0) -> int:
         """Apply a lowered program.
 
         Args:
             runs: runs of equal pulses, each cell's in order of time.
-            up: strength of up pulses, 1 at the modelled conditions; 0 leaves cells alone.
+            up: strength of up pulses, 1 at the modelled conditions; 0 leaves cells alone. Of cells
+                that differ in this, a ``Stress``.
             down: the same of down pulses.
 
         Returns:
@@ -127,12 +145,12 @@ class CellArray:
         with self.effects.pulsing():
             return give(self._state, *what)
 
-    def pulse_cell(self, cell: int, up: bool, strength: float = 1.0) -> None:
+    def pulse_cell(self, cell: int, up: bool, strength: Strength = 1.0) -> None:
         """One pulse on one cell."""
         self._pulsed(self.engine.train, cell, up, strength, 1, np.inf)
 
     def pulse_train(
-        self, cell: int, up: bool, strength: float, count: int, size: float, limit: float
+        self, cell: int, up: bool, strength: Strength, count: int, size: float, limit: float
     ) -> list[float]:
         """Equal pulses on one cell, the same bits as one by one.
 
@@ -145,34 +163,42 @@ class CellArray:
             limit: it ends before the first pulse that would draw more than this, A.
 
         Returns:
-            Its conductance before each pulse that was given, S.
+            Its conductance before each pulse that was given, S, at the voltage of the pulse.
         """
         if self.effects is None:
             return self.engine.train(self._state, cell, up, strength, count, limit / size)
         before: list[float] = []
-        while len(before) < count and size * (seen := self.seen(cell)) <= limit:
+        volts = self.effects.read_voltage if self.iv is None else size if up else -size
+        while len(before) < count and size * (seen := self.seen(cell, volts)) <= limit:
             before.append(seen)
             self.pulse_cell(cell, up, strength)
         return before
 
-    def read(self, cells: NDArray[np.intp]) -> Any:
-        """Conductances with read noise, S, float64; each reading of a cell draws anew."""
-        return self._read(self.arrays.asarray(cells.astype(np.int64)))
+    def read(self, cells: NDArray[np.intp], voltage: Any = None) -> Any:
+        """Conductances with read noise, S, float64; each reading of a cell draws anew.
 
-    def read_cell(self, cell: int) -> float:
+        Args:
+            cells: which.
+            voltage: at which, V, one or one a cell; the read voltage by default.
+        """
+        return self._read(self.arrays.asarray(cells.astype(np.int64)), voltage)
+
+    def read_cell(self, cell: int, voltage: float | None = None) -> float:
         """One reading of one cell, S."""
-        return float(self._read(self.arrays.asarray(np.array([cell])))[0])
+        return float(self._read(self.arrays.asarray(np.array([cell])), voltage)[0])
 
-    def _read(self, cells: Any) -> Any:
+    def _read(self, cells: Any, voltage: Any) -> Any:
         if self.effects is None:
             return self.engine.read(self._state, cells)
-        return noisy(self._state, cells, self.effects.seen(cells), self.arrays)
+        if isinstance(voltage, np.ndarray):
+            voltage = self.arrays.asarray(voltage)
+        return noisy(self._state, cells, self.effects.seen(cells, voltage), self.arrays)
 
-    def seen(self, cell: int) -> float:
+    def seen(self, cell: int, voltage: float | None = None) -> float:
         """Conductance between a row's and a column's terminal, without noise, S."""
         if self.effects is None:
             return float(self.g[cell])
-        return float(self.effects.seen(self.arrays.asarray(np.array([cell])))[0])
+        return float(self.effects.seen(self.arrays.asarray(np.array([cell])), voltage)[0])
 
     @property
     def visible(self) -> NDArray[np.float64]:
@@ -185,17 +211,39 @@ class CellArray:
     def state(self) -> dict[str, NDArray[Any]]:
         """All that changes, by name, as flat numpy arrays; ``restore`` takes it back."""
         kept = {name: self.arrays.numpy(getattr(self, name)).copy() for name in _CHANGING}
+        if self.stressed is not None and self.stressed.stage.size:
+            kept["stage"] = self.stressed.stage.copy()
         return kept | (self.effects.state() if self.effects else {})
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go back to a ``state``."""
+        """Go back to a ``state``.
+
+        Raises:
+            BadInputError: it is of cells without these effects.
+        """
         for name, kind in _CHANGING.items():
             setattr(self._state, name, self.arrays.asarray(state[name].astype(kind)))
         if self.effects:
             self.effects.restore(state)
+        if self.stressed is not None and self.stressed.stage.size:
+            if "stage" not in state:
+                raise BadInputError(
+                    "a state of cells that need no forming; restore it to the cells that it was"
+                    " taken of"
+                )
+            self.stressed.stage = state["stage"].astype(np.uint8)
 
 
 _CHANGING = {"g": np.float32, "pulses": np.int32, "reads": np.int32}
+
+
+def _stressed(population: Population, engine: Engine) -> StressedEngine | None:
+    """Around the engine, where cells are formed or differ in how they take a pulse."""
+    found = [effect for effect in population.effects if effect.of_pulses]
+    if not found:
+        return None
+    forming = next((effect for effect in found if isinstance(effect, Forming)), None)
+    return StressedEngine(engine, forming, population.shape)
 
 
 def _state_of(population: Population, seed: int, arrays: Arrays) -> CellState:

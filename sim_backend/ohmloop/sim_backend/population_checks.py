@@ -87,12 +87,32 @@ def checked_keys(
     if "flicker_std" in whole and not whole["flicker_shortest"] < whole["flicker_longest"]:
         shortest = with_unit(whole["flicker_shortest"], "s")
         problems.add("flicker_longest", None, f"must be longer than flicker_shortest, {shortest}")
+    _check_forming(whole, problems)
     for q in quantities(model):
         if q.name in whole:
             _check_spread(q, whole, found, problems)
+    for key, pair in shared_keys(model).items():
+        if found.get(key) and key.endswith(SPREAD) and not any(_any(whole, q) for q in pair):
+            names = " and ".join(q.name for q in pair)
+            problems.add(key, found[key], f"is relative to {names}, which are not given")
     if all(q.name in whole for q in of_response(kind)):
         _check_cell(model, whole, problems)
     return found
+
+
+def _any(whole: Mapping[str, Any], quantity: Quantity) -> bool:
+    return bool(np.any(whole.get(quantity.name, 0.0)))
+
+
+def _check_forming(whole: Mapping[str, Any], problems: Problems) -> None:
+    """A pristine cell conducts less than a formed one, and a broken one more."""
+    if "forming_voltage" not in whole:
+        return
+    for key, bound, wrong in (("forming_pristine", "g_min", 1), ("forming_short", "g_max", -1)):
+        if bound in whole and (whole[key] - whole[bound]) * wrong >= 0:
+            how = "below" if wrong > 0 else "above"
+            problem = f"must be {how} {bound}, {with_unit(whole[bound], 'S')}"
+            problems.add(key, whole[key], problem)
 
 
 def _check_missing(

@@ -14,7 +14,7 @@ from ohmloop.drivers.validation import Record
 
 from .defects import CellChoice, apply_defects
 from .draws import draw
-from .effects import Effect, Telegraph
+from .effects import Effect, Forming, Telegraph
 from .population import Map, Population
 from .population_checks import Problems, checked_keys
 from .population_keys import NOISE, defaults, effects_in, of_effect, of_response, quantities
@@ -48,6 +48,7 @@ class PopulationSpec(Record):
         sluggish: the same of cells whose steps are ``sluggish_factor`` times as large.
         sluggish_factor: 0 to 1.
         telegraph_share: share of cells that have a trap, where ``telegraph_...`` keys are given.
+        forming_share: share of cells that have to be formed, where ``forming_...`` keys are.
 
     Raises:
         ValidationError: names the key: unknown, missing, no such value, or at odds with another.
@@ -63,6 +64,7 @@ class PopulationSpec(Record):
     sluggish: CellChoice = 0.0
     sluggish_factor: Share = 0.1
     telegraph_share: Share = 1.0
+    forming_share: Share = 1.0
 
     @model_validator(mode="before")
     @classmethod
@@ -116,6 +118,8 @@ def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generato
     start = _start(spec.start, parameters[0], parameters[1], shape, rng)
     noise: dict[str, Any] = {q.name: draw(q, values, shape, rng) for q in NOISE}
     effects = tuple(_effect(e, spec, values, shape, rng) for e in effects_in(values))
+    for forming in (e for e in effects if isinstance(e, Forming)):
+        start = np.where(forming.voltage > 0, forming.pristine, start)
     population = Population(kind(*parameters), conductance=start, effects=effects, **noise)
     return apply_defects(population, spec, rng)
 
@@ -131,6 +135,9 @@ def _effect(
     if isinstance(effect, Telegraph) and spec.telegraph_share < 1:
         trapped = rng.random(shape, np.float32) < spec.telegraph_share
         return replace(effect, amplitude=effect.amplitude * trapped)
+    if isinstance(effect, Forming) and spec.forming_share < 1:
+        pristine = rng.random(shape, np.float32) < spec.forming_share
+        return replace(effect, voltage=effect.voltage * pristine)
     return effect
 
 

@@ -27,6 +27,7 @@ from .cell_array import CellArray
 from .clock import VirtualClock
 from .periphery import Periphery
 from .population import Population
+from .products import products
 from .pulse_strength import PulseStrength
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class TwinCrossbar(Crossbar):
 
     Raises:
         LimitError: the periphery scales inputs up to more than ``limits.read_voltage``.
+        BadInputError: there is a periphery, and cells are not linear.
     """
 
     def __init__(
@@ -88,9 +90,11 @@ class TwinCrossbar(Crossbar):
             characteristics=characteristics or population.characteristics(),
             name=name,
         )
-        self.cells = CellArray(population, seed, arrays, clock=clock)
+        self.cells = CellArray(
+            population, seed, arrays, clock=clock, read_voltage=self.reading.voltage
+        )
         self._timed = clock is not None or self.cells.timed
-        self._strength = PulseStrength(conditions)
+        self._strength = PulseStrength.of_chip(conditions, population.effects)
         self._around = self._surround(periphery, seed) if periphery else None
 
     @property
@@ -129,7 +133,8 @@ class TwinCrossbar(Crossbar):
         self._check_tensor(column_voltages, self.shape[1], "column_voltages")
         if self._around and self.capabilities.parallel_forward:
             return self._product("forward", column_voltages)
-        currents: Tensor = column_voltages.double() @ self._tensor_map().T
+        volts = column_voltages.double()
+        currents: Tensor = self._multiplied(volts, self._tensor_map(), forward=True)
         return currents
 
     def backward_tensor(self, row_voltages: Tensor) -> Tensor:
@@ -139,7 +144,8 @@ class TwinCrossbar(Crossbar):
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
         if self._around and self.capabilities.parallel_forward:
             return self._product("backward", row_voltages)
-        currents: Tensor = row_voltages.double() @ self._tensor_map()
+        volts = row_voltages.double()
+        currents: Tensor = self._multiplied(volts, self._tensor_map(), forward=False)
         return currents
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -151,7 +157,7 @@ class TwinCrossbar(Crossbar):
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
-        noisy = self.cells.arrays.numpy(self._readings(cells))
+        noisy = self.cells.arrays.numpy(self._readings(cells, voltage))
         measured: NDArray[np.float64] = noisy * voltage
         if self._around:
             self._around.note_read(voltage, rows, columns)
@@ -166,9 +172,9 @@ class TwinCrossbar(Crossbar):
             self._around.changed()
         return applied, 0
 
-    def _readings(self, cells: NDArray[np.intp]) -> Any:
+    def _readings(self, cells: NDArray[np.intp], voltage: float | None = None) -> Any:
         self._let_read()
-        return self.cells.read(cells)
+        return self.cells.read(cells, voltage)
 
     def _let_read(self) -> None:
         """The time that one reading takes; it is of the end of that."""
@@ -181,17 +187,29 @@ class TwinCrossbar(Crossbar):
     def _forward(self, column_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._around:
             return self._on_host("forward", column_voltages)
-        return column_voltages @ self._all_noisy().T
+        currents: NDArray[np.float64] = products(
+            self.cells, self._all_noisy(), column_voltages, forward=True
+        )
+        return currents
 
     def _backward(self, row_voltages: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._around:
             return self._on_host("backward", row_voltages)
-        return row_voltages @ self._all_noisy()
+        currents: NDArray[np.float64] = products(
+            self.cells, self._all_noisy(), row_voltages, forward=False
+        )
+        return currents
+
+    def _multiplied(self, volts: Any, noisy: Any, forward: bool) -> Any:
+        """As the lines do it, or the host, which knows of no current-voltage law."""
+        if self.capabilities.parallel_forward:
+            return products(self.cells, noisy, volts, forward)
+        return volts @ (noisy.T if forward else noisy)
 
     def _surround(self, periphery: Periphery, seed: int) -> Surroundings:
         from .periphery.surroundings import Surroundings, check_inputs
 
-        check_inputs(periphery, self.limits)
+        check_inputs(periphery, self.limits, self.cells)
         return Surroundings(periphery, self.cells, self.conditions, seed, self.device)
 
     def _on_host(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,6 +25,10 @@ ALL = {
     "drift_nu_dtod": 0.2,
     "retention_lifetime": "1000 s",
     "retention_rest": "30 uS",
+    "iv_v0": "0.3 V",
+    "switching_steepness_up": 10,
+    "forming_voltage": "1.9 V",
+    "forming_share": 0.0,
 }
 KEYS = ", ".join(f"{key}: {value}" for key, value in ALL.items())
 CHIP = f"emulation: {{seed: 5, chip: {{{KEYS}}}}}"

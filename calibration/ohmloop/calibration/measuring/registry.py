@@ -13,6 +13,9 @@ from .routine import Routine
 _PACKAGE = "ohmloop.calibration.routines"
 ROUTINES: Mapping[str, str] = {
     "continuity": f"{_PACKAGE}.continuity:Continuity",
+    "current_voltage": f"{_PACKAGE}.current_voltage:CurrentVoltage",
+    "forming": f"{_PACKAGE}.forming:Forming",
+    "pulse_conditions": f"{_PACKAGE}.pulse_conditions:PulseConditionSearch",
     "pulse_response": f"{_PACKAGE}.pulse_response:PulseResponse",
     "symmetric_point": f"{_PACKAGE}.symmetric_point:SymmetricPointRoutine",
     "held_out": f"{_PACKAGE}.held_out:HeldOut",

@@ -23,6 +23,8 @@ class Moment:
         pulses: that each cell had, int64; for one that is worn out, those that moved it.
         now: time on the crossbar's clock, s.
         age: time since each cell's last pulse, s, float64; none where no effect needs it.
+        voltage: at which they are looked at, V, row against column: one number, or one a cell.
+        read_voltage: at which a conductance is what it is said to be, V.
     """
 
     arrays: Arrays
@@ -31,6 +33,8 @@ class Moment:
     pulses: Any
     now: float
     age: Any = None
+    voltage: Any = 1.0
+    read_voltage: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Effect(ABC):
         timed: whether it depends on time.
         aging: whether it depends on the time since a cell's last pulse.
         lasting: whether the state itself changes, so that the next pulse starts from there.
+        of_pulses: whether it is about how pulses act, and not about what is read.
     """
 
     name: ClassVar[str] = ""
@@ -53,6 +58,7 @@ class Effect(ABC):
     timed: ClassVar[bool] = False
     aging: ClassVar[bool] = False
     lasting: ClassVar[bool] = False
+    of_pulses: ClassVar[bool] = False
 
     @abstractmethod
     def seen(self, g: Any, moment: Moment) -> Any:

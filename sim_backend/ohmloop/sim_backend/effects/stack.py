@@ -15,6 +15,7 @@ from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.engine.state import CellState
 
 from .effect import Effect, Moment
+from .iv import Iv
 
 
 class EffectStack:
@@ -30,6 +31,7 @@ class EffectStack:
         arrays: where the state lives.
         clock: the crossbar's time.
         signed: whether states are weights, which may be negative.
+        read_voltage: at which conductances are what they are said to be, V.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class EffectStack:
         arrays: Arrays,
         clock: VirtualClock,
         signed: bool,
+        read_voltage: float = 1.0,
     ) -> None:
-        self.arrays, self.clock = arrays, clock
+        self.arrays, self.clock, self.read_voltage = arrays, clock, read_voltage
         self.timed = any(e.timed for e in effects)
         self._effects = [effect.flat(arrays) for effect in effects]
         self._lasting = [e for e in self._effects if e.lasting]
@@ -57,10 +60,20 @@ class EffectStack:
         spared[list(cells)] = True
         self._spared = self.arrays.asarray(spared)
 
-    def seen(self, cells: Any) -> Any:
-        """What is seen of ``cells`` (int64), without read noise, S, float64."""
+    @property
+    def iv(self) -> Iv | None:
+        """The current-voltage law of the cells, flat; none where they are linear."""
+        return next((e for e in self._effects if isinstance(e, Iv)), None)
+
+    def seen(self, cells: Any, voltage: Any = None) -> Any:
+        """What is seen of ``cells`` (int64), without read noise, S, float64.
+
+        Args:
+            cells: which.
+            voltage: at which, V, one or one a cell; the read voltage by default.
+        """
         plain = self.arrays.float64(self._state.g[cells])
-        found = self._through(self._effects, plain, cells)
+        found = self._through(self._effects, plain, cells, voltage)
         if not self._signed:
             found = self.arrays.where(found > 0, found, found * 0.0)
         if self._spared is None:
@@ -108,13 +121,13 @@ class EffectStack:
         if self._last.shape[0]:
             self._last = self.arrays.asarray(state["last_pulse_ns"].astype(np.int64))
 
-    def _through(self, effects: Sequence[Effect], g: Any, cells: Any) -> Any:
-        moment = self._moment(cells)
+    def _through(self, effects: Sequence[Effect], g: Any, cells: Any, voltage: Any = None) -> Any:
+        moment = self._moment(cells, self.read_voltage if voltage is None else voltage)
         for effect in effects:
             g = effect.at(cells).seen(g, moment)
         return g
 
-    def _moment(self, cells: Any) -> Moment:
+    def _moment(self, cells: Any, voltage: Any) -> Moment:
         a, state = self.arrays, self._state
         pulses = a.int64(state.pulses[cells])
         if state.endurance.shape[0]:
@@ -123,4 +136,5 @@ class EffectStack:
         age = None
         if self._last.shape[0]:
             age = a.float64(self.clock.ns - self._last[cells]) * 1e-9
-        return Moment(a, self._seed, cells, pulses, self.clock.now, age)
+        now, reading = self.clock.now, self.read_voltage
+        return Moment(a, self._seed, cells, pulses, now, age, voltage, reading)

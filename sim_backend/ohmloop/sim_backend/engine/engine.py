@@ -8,8 +8,11 @@ from ohmloop.drivers import PulseProgram, PulseRuns
 
 from .state import CellState
 
-Strengths = tuple[float, float]
-"""Of an up and of a down pulse; 1 at the modelled conditions, 0 leaves cells and noise alone."""
+Strengths = tuple[Any, Any]
+"""Of an up and of a down pulse; 1 at the modelled conditions, 0 leaves cells and noise alone.
+
+Numbers; to a ``StressedEngine`` they may come as ``Stress``.
+"""
 
 
 class Engine(Protocol):
@@ -25,7 +28,7 @@ class Engine(Protocol):
         """Apply a lowered program; returns the pulses that had any strength."""
 
     def train(
-        self, state: CellState, cell: int, up: bool, strength: float, count: int, most: float
+        self, state: CellState, cell: int, up: bool, strength: Any, count: int, most: float
     ) -> list[float]:
         """Equal pulses on one cell, up to the first at a conductance above ``most``, S.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from ohmloop.drivers import Bench, ConfigError, LimitError
+from ohmloop.drivers import BadInputError, Bench, ConfigError, LimitError
 from ohmloop.drivers.registry import lookup
 from ohmloop.drivers.units import Ohms
 from ohmloop.drivers.validation import Record, validate
@@ -151,10 +151,11 @@ class EmulatedBench:
         shape = self._file.config.crossbars[crossbar].shape
         population = sample(self.config.chip, shape, np.random.default_rng(seed))
         faults = self._faults_of(crossbar, shape)
+        volts = self._file.of(crossbar).reading.voltage
         cells = (
-            WiredCells(population, seed, faults, clock=self.clock)
+            WiredCells(population, seed, faults, clock=self.clock, read_voltage=volts)
             if faults
-            else CellArray(population, seed, clock=self.clock)
+            else CellArray(population, seed, clock=self.clock, read_voltage=volts)
         )
         cells.ready()
         witness = Witness(self._file.limits_of(crossbar).read_voltage)
@@ -173,8 +174,8 @@ class EmulatedBench:
             problem = f"a {kind} bench makes no products that could go through one; leave it out"
             raise ConfigError(self._file.path, key, problem)
         try:
-            check_inputs(self.config.periphery, self._file.limits_of(crossbar))
-        except LimitError as error:
+            check_inputs(self.config.periphery, self._file.limits_of(crossbar), cells)
+        except (BadInputError, LimitError) as error:
             raise ConfigError(self._file.path, key, str(error)) from error
         conditions = self._file.conditions_of(crossbar)
         return Surroundings(self.config.periphery, cells, conditions, seed, "cpu")

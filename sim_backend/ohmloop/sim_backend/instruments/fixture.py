@@ -184,9 +184,9 @@ class Fixture:
         with self.lock:
             volts, limited = self._across()
             if len(self._between) == 1:
-                flows = self.cells.read_cell(self._between[0]) * volts
+                flows = self.cells.read_cell(self._between[0], volts) * volts
             else:
-                flows = sum(self.cells.read_cell(cell) * volts for cell in self._between)
+                flows = sum(self.cells.read_cell(cell, volts) * volts for cell in self._between)
             return float(self._shows(flows)), limited
 
     @property
@@ -196,9 +196,10 @@ class Fixture:
             return self._across()[0] * self._conductance()
 
     def _conductance(self) -> float:
+        """Of the cells, at what the source puts out: leads and compliance take little of it."""
         if len(self._between) == 1:  # nearly always
-            return self.cells.seen(self._between[0])
-        return sum(self.cells.seen(cell) for cell in self._between)
+            return self.cells.seen(self._between[0], self._voltage)
+        return sum(self.cells.seen(cell, self._voltage) for cell in self._between)
 
     def _across(self) -> tuple[float, bool]:
         """Voltage that the cells see, and whether the source is at its current limit."""

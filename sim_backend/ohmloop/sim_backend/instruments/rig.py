@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ohmloop.drivers import Bench
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
+from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .faults import FaultPlan
 from .latency import LinkModel
@@ -58,6 +59,12 @@ class Chip:
     witness: Witness
     meter: Meter = field(default_factory=Meter)
     around: Surroundings | None = None
+
+    @property
+    def strength(self) -> PulseStrength:
+        """How its cells take pulses of any shape."""
+        nominal = self.bench.conditions_of(self.crossbar)
+        return PulseStrength.of_chip(nominal, self.cells.population.effects)
 
     def options(self, instrument: str) -> Mapping[str, Any]:
         """Options of an instrument in the bench file."""

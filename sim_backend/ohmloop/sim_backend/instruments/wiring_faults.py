@@ -24,6 +24,7 @@ from ohmloop.sim_backend.arrays import Arrays
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.population import Population
+from ohmloop.sim_backend.pulse_strength import Strength
 
 Line = Annotated[int, Field(ge=0, strict=True)]
 Pair = Annotated[list[Line], Field(min_length=2, max_length=2)]
@@ -102,6 +103,7 @@ class WiredCells(CellArray):
         faults: what is wrong.
         arrays: where the state lives.
         clock: the bench's time.
+        read_voltage: at which conductances are what they are said to be, V.
     """
 
     def __init__(
@@ -111,8 +113,9 @@ class WiredCells(CellArray):
         faults: WiringFaults,
         arrays: Arrays | None = None,
         clock: VirtualClock | None = None,
+        read_voltage: float = 0.1,
     ) -> None:
-        super().__init__(population, seed, arrays, clock=clock)
+        super().__init__(population, seed, arrays, clock=clock, read_voltage=read_voltage)
         rows, columns = self.shape
         row_sets = _reached(rows, faults.open_rows, faults.shorted_rows, faults.swapped_rows)
         column_sets = _reached(
@@ -131,35 +134,36 @@ class WiredCells(CellArray):
         if self.effects:
             self.effects.spare(np.flatnonzero(self._fixed).tolist())
 
-    def seen(self, cell: int) -> float:
+    def seen(self, cell: int, voltage: float | None = None) -> float:
         """Conductance between a row's and a column's terminal, S."""
-        return sum(super(WiredCells, self).seen(c) for c in self._behind[cell])
+        return sum(super(WiredCells, self).seen(c, voltage) for c in self._behind[cell])
 
-    def read_cell(self, cell: int) -> float:
+    def read_cell(self, cell: int, voltage: float | None = None) -> float:
         """One reading between two terminals, S."""
-        return sum(super(WiredCells, self).read_cell(c) for c in self._behind[cell])
+        return sum(super(WiredCells, self).read_cell(c, voltage) for c in self._behind[cell])
 
-    def read(self, cells: NDArray[np.intp]) -> Any:
+    def read(self, cells: NDArray[np.intp], voltage: Any = None) -> Any:
         """Readings between terminals, S."""
         behind = [self._behind[cell] for cell in cells.tolist()]
         flat = np.array([c for group in behind for c in group], np.intp)
         owner = np.repeat(np.arange(len(behind)), [len(group) for group in behind])
         seen = np.zeros(len(behind))
-        occurrence = _occurrences(flat)
+        occurrence, each = _occurrences(flat), isinstance(voltage, np.ndarray)
         for again in range(int(occurrence.max(initial=-1)) + 1):
             # A cell that two terminals reach is read for each, with a draw of its own.
             now = occurrence == again
-            np.add.at(seen, owner[now], self.arrays.numpy(super().read(flat[now])))
+            volts = voltage[owner[now]] if each else voltage
+            np.add.at(seen, owner[now], self.arrays.numpy(super().read(flat[now], volts)))
         return self.arrays.asarray(seen)
 
-    def pulse_cell(self, cell: int, up: bool, strength: float = 1.0) -> None:
+    def pulse_cell(self, cell: int, up: bool, strength: Strength = 1.0) -> None:
         """One pulse between two terminals."""
         for chip_cell in self._behind[cell]:
             if not self._fixed[chip_cell]:
                 super().pulse_cell(chip_cell, up, strength)
 
     def pulse_train(
-        self, cell: int, up: bool, strength: float, count: int, size: float, limit: float
+        self, cell: int, up: bool, strength: Strength, count: int, size: float, limit: float
     ) -> list[float]:
         """Equal pulses of ``size`` (V) between two terminals, up to the first beyond ``limit`` (A).
 
@@ -168,14 +172,14 @@ class WiredCells(CellArray):
         """
         before: list[float] = []
         for _ in range(count):
-            conductance = self.seen(cell)
+            conductance = self.seen(cell, size if up else -size)
             if size * conductance > limit:
                 break
             before.append(conductance)
             self.pulse_cell(cell, up, strength)
         return before
 
-    def apply(self, runs: PulseRuns, up: float = 1.0, down: float = 1.0) -> int:
+    def apply(self, runs: PulseRuns, up: Strength = 1.0, down: Strength = 1.0) -> int:
         """A lowered program between terminals; returns pulses that reached cells that can move."""
         cells, counts = [], []
         for cell, count in zip(runs.cells.tolist(), runs.counts.tolist(), strict=True):

@@ -56,7 +56,8 @@ class DisturbLedger:
 
     def expected(self, voltage: float) -> float:
         """Pulses that one read at ``voltage``, row against column, stands for; negative is down."""
-        up, strength = self._strength.of(voltage, self.disturb.time)
+        up, found = self._strength.of(voltage, self.disturb.time)
+        strength = float(found)
         return strength if up else -strength
 
     def read(

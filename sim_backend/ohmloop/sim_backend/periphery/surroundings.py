@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ohmloop.drivers import CellPulses, Limits, PulseConditions
+from ohmloop.drivers import BadInputError, CellPulses, Limits, PulseConditions
 
 from . import fast
 from .ladders import ladder_map
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 _ERRORS = 0x11E5  # sets the lines' errors apart from other draws of the same seed
 
 
-def check_inputs(periphery: Periphery, limits: Limits) -> None:
-    """Refuse inputs that noise management would scale up beyond what reads may have.
+def check_inputs(periphery: Periphery, limits: Limits, cells: CellArray) -> None:
+    """Refuse cells that are not linear, and inputs scaled up beyond what reads may be.
 
     Raises:
-        LimitError: says both voltages.
+        BadInputError: the cells have a current-voltage law.
+        LimitError: noise management scales up to more than ``limits.read_voltage``.
     """
+    if cells.iv is not None:
+        raise BadInputError(
+            "a periphery takes cells as linear, and these have iv_v0; leave out one of both"
+        )
     for path in (periphery.to_rows, periphery.backward_path):
         if path.noise_management.kind != "none" and path.input.range is not None:
             limits.check_read(path.input.range)

@@ -30,6 +30,7 @@ from ohmloop.sim_backend import PopulationSpec, sample
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.clock import VirtualClock
 from ohmloop.sim_backend.instruments.board.pulse_board import EmulatedPulseBoard
+from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 SHAPE = (3, 4)
 CONDITIONS = PulseConditions(PulseShape(1.5, 1e-6), PulseShape(-1.5, 1e-6), 1e-6)
@@ -45,7 +46,8 @@ class Wire:
         population = sample(PopulationSpec(), SHAPE, np.random.default_rng(0))
         self.time = 0.0
         self.cells, self.clock = CellArray(population, 0), VirtualClock()
-        self.board = EmulatedPulseBoard(self.cells, self.clock, CONDITIONS, now=lambda: self.time)
+        strength = PulseStrength(CONDITIONS)
+        self.board = EmulatedPulseBoard(self.cells, self.clock, strength, now=lambda: self.time)
         if ready:
             assert self.ask(LIMITS) == Done()
 

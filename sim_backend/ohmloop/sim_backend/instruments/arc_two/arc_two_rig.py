@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ohmloop.drivers.arc_two.arc_two_crossbar import lines_of, wiring_of
 from ohmloop.sim_backend.instruments.rig import Chip, Device
-from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .arc_two import EmulatedArcTwo
 from .chip_lines import ChipLines
@@ -23,8 +22,7 @@ class ArcTwoRig:
     def __init__(self, chip: Chip) -> None:
         name = wiring_of(chip.bench, chip.crossbar).board
         rows, columns = lines_of(chip.bench, chip.crossbar)
-        strength = PulseStrength(chip.bench.conditions)
-        lines = ChipLines(chip.cells, strength, rows, columns, chip.clock, chip.witness)
+        lines = ChipLines(chip.cells, chip.strength, rows, columns, chip.clock, chip.witness)
         self.board = EmulatedArcTwo(lines, chip.models.get(name, "A2-0001"))
         self.devices: dict[str, Device] = {name: self.board}
 

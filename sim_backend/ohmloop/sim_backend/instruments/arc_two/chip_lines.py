@@ -67,8 +67,8 @@ class ChipLines:
         seen = wanted[self.rows][:, None] | wanted[self.columns]
         flat = np.flatnonzero(seen & (self._across != 0))
         flow = np.zeros(self._across.size)
-        noisy = self.cells.arrays.numpy(self.cells.read(flat))
-        flow[flat] = noisy * self._across.ravel()[flat]
+        volts = self._across.ravel()[flat]
+        flow[flat] = self.cells.arrays.numpy(self.cells.read(flat, volts)) * volts
         flow = flow.reshape(self._across.shape)
         out = np.zeros(64)
         out[self.rows] = flow.sum(axis=1)

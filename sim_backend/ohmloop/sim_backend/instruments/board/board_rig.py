@@ -23,7 +23,7 @@ class BoardRig:
         self.board = EmulatedPulseBoard(
             chip.cells,
             chip.clock,
-            chip.bench.conditions_of(chip.crossbar),
+            chip.strength,
             name=chip.models.get(name, "ohmloop pulse board"),
             witness=chip.witness,
             meter=chip.meter,

@@ -38,6 +38,7 @@ from ohmloop.sim_backend.instruments.faults import Fault, PowerLostError, Strike
 from ohmloop.sim_backend.instruments.meter import Meter
 from ohmloop.sim_backend.instruments.server import Emulated, SocketServer, zero_ended
 from ohmloop.sim_backend.instruments.witness import Witness
+from ohmloop.sim_backend.products import products
 from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .board_programs import RefusedError, Upload, admit, first_half, slices
@@ -59,7 +60,7 @@ class EmulatedPulseBoard(Emulated):
     Args:
         cells: the chip.
         clock: the bench's time; programs and readings take of it what they would take.
-        conditions: pulses that the cells were modelled at.
+        strength: how its cells take pulses of any shape.
         name: it identifies as.
         serial: serial number.
         now: time that the watchdog goes by, s.
@@ -76,7 +77,7 @@ class EmulatedPulseBoard(Emulated):
         self,
         cells: CellArray,
         clock: VirtualClock,
-        conditions: PulseConditions,
+        strength: PulseStrength,
         name: str = "ohmloop pulse board",
         serial: str = "PB0001",
         now: Callable[[], float] = time.monotonic,
@@ -86,7 +87,7 @@ class EmulatedPulseBoard(Emulated):
         around: Surroundings | None = None,
     ) -> None:
         self.cells, self.clock = cells, clock
-        self._strength, self._now = PulseStrength(conditions), now
+        self._strength, self._now = strength, now
         rows, columns = cells.shape
         self.about = Identity(
             PROTOCOL, rows, columns, 3, max_payload, 10.0, 20e-9, 1.0, name, "1.0", serial
@@ -288,7 +289,7 @@ class EmulatedPulseBoard(Emulated):
         self._witness.saw(voltage, seconds)
         flat = cells[:, 0] * self.cells.shape[1] + cells[:, 1]
         self.clock.sleep(len(cells) * seconds)
-        currents = self._meter.shows(self._noisy(flat) * voltage)
+        currents = self._meter.shows(self._noisy(flat, voltage) * voltage)
         if self._around:
             self._around.note_cells(voltage, flat)
         return Currents(currents)
@@ -297,19 +298,13 @@ class EmulatedPulseBoard(Emulated):
     def _forward(self, request: Forward) -> Message:
         self._check_product(request.volts, *self.cells.shape[::-1])
         self.clock.sleep(len(request.volts) * (request.settle + request.integration))
-        return Currents(self._meter.shows(self._product("forward", request.volts)))
+        return Currents(self._meter.shows(self._product(request.volts, forward=True)))
 
     @_do.register
     def _backward(self, request: Backward) -> Message:
         self._check_product(request.volts, *self.cells.shape)
         self.clock.sleep(len(request.volts) * (request.settle + request.integration))
-        return Currents(self._meter.shows(self._product("backward", request.volts)))
-
-    def _product(self, way: str, volts: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._around:
-            return self._around.on_host(way, volts)
-        noisy = self._all_noisy()
-        return volts @ (noisy.T if way == "forward" else noisy)
+        return Currents(self._meter.shows(self._product(request.volts, forward=False)))
 
     def _check_product(self, volts: NDArray[np.float64], lines: int, outputs: int) -> None:
         self._limits_set().check_read(float(np.abs(volts).max()))
@@ -324,11 +319,15 @@ class EmulatedPulseBoard(Emulated):
         if 8 * values > self.about.max_payload:
             raise RefusedError(Code.TOO_LARGE, f"{values} currents do not fit one reply")
 
-    def _all_noisy(self) -> NDArray[np.float64]:
-        return self._noisy(np.arange(self.cells.g.size)).reshape(self.cells.shape)
+    def _product(self, volts: NDArray[np.float64], forward: bool) -> NDArray[np.float64]:
+        if self._around:
+            return self._around.on_host("forward" if forward else "backward", volts)
+        noisy = self._noisy(np.arange(self.cells.g.size)).reshape(self.cells.shape)
+        currents: NDArray[np.float64] = products(self.cells, noisy, volts, forward)
+        return currents
 
-    def _noisy(self, flat: NDArray[np.intp]) -> NDArray[np.float64]:
-        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read(flat))
+    def _noisy(self, flat: NDArray[np.intp], voltage: float | None = None) -> NDArray[np.float64]:
+        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read(flat, voltage))
         return noisy
 
     def _limits_set(self) -> Limits:

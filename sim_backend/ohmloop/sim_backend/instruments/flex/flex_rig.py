@@ -9,7 +9,6 @@ from ohmloop.drivers.flex.flex_wiring import options_of, wiring_of
 from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.rig import Chip, Device
 from ohmloop.sim_backend.instruments.scpi.keysight_b2200 import EmulatedKeysightB2200
-from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .b1500a import EmulatedB1500A
 from .spgu import Spgu
@@ -60,7 +59,7 @@ class FlexRig:
     def _fixture(chip: Chip, rows: Sequence[str], columns: Sequence[str]) -> Fixture:
         return Fixture(
             chip.cells,
-            PulseStrength(chip.bench.conditions),
+            chip.strength,
             {point: row for row, point in enumerate(rows)},
             {point: column for column, point in enumerate(columns)},
             chip.clock,

@@ -7,8 +7,8 @@ cells see nothing.
 
 Read noise is that of a reading: it is drawn once for each cell and measured slot in which no cell
 of the chip is under a voltage that switches. Currents measured during pulses are those of the
-conductances before the execution. Not modelled: the resistance of lines and sources, and what a
-current beyond the range does to the voltage.
+conductances before the execution, at the read voltage. Not modelled: the resistance
+of lines and sources, and what a current beyond the range does to the voltage.
 """
 
 from __future__ import annotations
@@ -31,16 +31,19 @@ _ANY_WIDTH = 1e-6  # a voltage that switches does so at any width, s
 
 @dataclass(frozen=True)
 class _Events:
-    """Pulses that move cells, in the order of cells, each cell's in order of time."""
+    """Pulses that move cells, in the order of cells, each cell's in order of time.
+
+    ``shapes`` is ``(pulses, 2)``: amplitude (V, signed) and width (s).
+    """
 
     cells: NDArray[np.int64]
     ups: NDArray[np.bool_]
-    strengths: Floats
+    shapes: Floats
     ends: Times
 
     def until(self, end: float) -> _Events:
         keep = self.ends <= end
-        return _Events(self.cells[keep], self.ups[keep], self.strengths[keep], self.ends[keep])
+        return _Events(self.cells[keep], self.ups[keep], self.shapes[keep], self.ends[keep])
 
 
 class ChannelChip:
@@ -99,38 +102,37 @@ class ChannelChip:
         return _Events(
             np.concatenate([np.empty(0, np.int64), *(p.cells for p in parts)]),
             np.concatenate([np.empty(0, bool), *(p.ups for p in parts)]),
-            np.concatenate([np.empty(0), *(p.strengths for p in parts)]),
+            np.concatenate([np.empty((0, 2)), *(p.shapes for p in parts)]),
             np.concatenate([np.empty(0, np.int64), *(p.ends for p in parts)]),
         )
 
     def _of_cell(self, cell: int, pulses: Pulses) -> _Events:
         """Those pulses of a cell that are strong enough to move it."""
         ups = np.zeros(pulses.ends.size, bool)
-        strengths = np.zeros(pulses.ends.size)
+        keep = np.zeros(pulses.ends.size, bool)
+        shapes = np.stack([pulses.amplitudes, pulses.widths], axis=1)
         if pulses.ends.size:
-            shapes = np.stack([pulses.amplitudes, pulses.widths], axis=1)
             kinds, which = np.unique(shapes, axis=0, return_inverse=True)
             for kind, (amplitude, ns) in enumerate(kinds.tolist()):
                 width = float(f"{ns:.12g}E-9")
                 self._witness.saw(amplitude, width)
                 here = which.ravel() == kind
-                ups[here], strengths[here] = self._strength.of(amplitude, width)
-        keep = strengths != 0
+                shapes[here, 1] = width
+                ups[here], strength = self._strength.of(amplitude, width)
+                keep[here] = bool(strength)
         cells = np.full(int(keep.sum()), cell, np.int64)
-        return _Events(cells, ups[keep], strengths[keep], pulses.ends[keep])
+        return _Events(cells, ups[keep], shapes[keep], pulses.ends[keep])
 
     def _apply(self, events: _Events) -> None:
-        up, down = np.unique(events.strengths[events.ups]), events.strengths[~events.ups]
-        down = np.unique(down)
-        if max(up.size, down.size) <= 1:
+        ways = events.ups, ~events.ups
+        up, down = (np.unique(events.shapes[way], axis=0).tolist() for way in ways)
+        if max(len(up), len(down)) <= 1:
             counts = np.where(events.ups, 1, -1).astype(np.int32)
             runs = PulseRuns(events.cells, counts)
-            self.cells.apply(runs, *(float(s[0]) if s.size else 1.0 for s in (up, down)))
+            self.cells.apply(runs, *(self._strength.of(*s[0])[1] if s else 1.0 for s in (up, down)))
             return
-        for cell, is_up, strength in zip(
-            events.cells.tolist(), events.ups.tolist(), events.strengths.tolist(), strict=True
-        ):
-            self.cells.pulse_cell(cell, is_up, strength)
+        for cell, shape in zip(events.cells.tolist(), events.shapes.tolist(), strict=True):
+            self.cells.pulse_cell(cell, *self._strength.of(*shape))
 
     def currents(
         self, traces: Mapping[int, Trace], before: Floats, until: float
@@ -167,11 +169,12 @@ class ChannelChip:
         for k in range(across.shape[2]):
             cells = np.flatnonzero(looked_at[:, :, k])
             if cells.size and not self._switches(float(np.abs(across[:, :, k]).max())):
-                seen[:, :, k].flat[cells] = self.cells.arrays.numpy(self.cells.read(cells))
+                volts = across[:, :, k].ravel()[cells]
+                seen[:, :, k].flat[cells] = self.cells.arrays.numpy(self.cells.read(cells, volts))
         return seen
 
     def _switches(self, volts: float) -> bool:
-        return any(self._strength.of(v, _ANY_WIDTH)[1] != 0 for v in (volts, -volts))
+        return any(bool(self._strength.of(v, _ANY_WIDTH)[1]) for v in (volts, -volts))
 
 
 def _volts(traces: Mapping[int, Trace], channel: int, times: Floats) -> Floats:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ohmloop.drivers.kxci.kxci_wiring import wiring_of
 from ohmloop.sim_backend.instruments.rig import Chip, Device
-from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .channel_chip import ChannelChip
 from .keithley4200a import EmulatedKeithley4200A
@@ -23,9 +22,8 @@ class KxciRig:
         lines: list[ChannelChip] = []
         for chip in chips:
             wiring = wiring_of(chip.bench, chip.crossbar)
-            strength = PulseStrength(chip.bench.conditions)
             lines.append(
-                ChannelChip(chip.cells, strength, chip.witness, wiring.rows, wiring.columns)
+                ChannelChip(chip.cells, chip.strength, chip.witness, wiring.rows, wiring.columns)
             )
         cards = sorted({(c + 1) // 2 for chip in lines for c in (*chip.rows, *chip.columns)})
         self.analyser = EmulatedKeithley4200A(

@@ -6,7 +6,6 @@ from ohmloop.drivers.routed import Route
 from ohmloop.drivers.scpi.scpi_wiring import wiring_of
 from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.rig import Chip, Device
-from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .keysight_33600a import EmulatedKeysight33600A
 from .keysight_b2200 import EmulatedKeysightB2200
@@ -48,7 +47,7 @@ class ScpiRig:
     def _fixture(self, route: Route) -> Fixture:
         return Fixture(
             self._chip.cells,
-            PulseStrength(self._chip.bench.conditions),
+            self._chip.strength,
             {point: row for row, point in enumerate(route.rows)},
             {point: column for column, point in enumerate(route.columns)},
             self._chip.clock,

@@ -6,7 +6,6 @@ from ohmloop.drivers.tsp.tsp_wiring import TspWiring, wiring_of
 from ohmloop.drivers.units import to_si
 from ohmloop.sim_backend.instruments.fixture import Fixture
 from ohmloop.sim_backend.instruments.rig import Chip, Device
-from ohmloop.sim_backend.pulse_strength import PulseStrength
 
 from .keithley707b import EmulatedKeithley707B
 from .keithley2600b import EmulatedKeithley2600B
@@ -53,7 +52,7 @@ class TspRig:
 def _fixture(chip: Chip, wiring: TspWiring) -> Fixture:
     return Fixture(
         chip.cells,
-        PulseStrength(chip.bench.conditions_of(chip.crossbar)),
+        chip.strength,
         {point: row for row, point in enumerate(wiring.rows)},
         {point: column for column, point in enumerate(wiring.columns)},
         chip.clock,
