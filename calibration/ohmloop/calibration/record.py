@@ -159,6 +159,14 @@ def _add_maps(
         attrs = {"units": maps_of(SoftBounds)[name][0], "long_name": f"standard error of {name}"}
         values = np.where(usable, error, np.nan).reshape(shape)
         data[f"{name}_stderr"] = (_DIMS, values, attrs)
+    covariance = np.where(usable[:, None, None], fitted.covariance, np.nan)
+    data["parameter_covariance"] = (
+        (*_DIMS, "parameter", "other"),
+        covariance.reshape(*shape, *covariance.shape[1:]).astype(np.float32),
+        {"long_name": "covariance of the fitted parameters, in their units"},
+        {"zlib": True, "complevel": 4, "shuffle": True},
+    )
+    data["parameter"] = ("parameter", np.array(PARAMETERS, dtype=object))
     measured = {
         "symmetric_point_measured": (point.measured, "symmetric point, measured by alternation"),
         "symmetric_point_measured_stderr": (point.measured_stderr, "its standard error"),
