@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ohmloop.calibration.raw import Progress
 from ohmloop.drivers import BadInputError, PulseProgram
 
 from .outcome import Array, Mask, Repeat, outcome
@@ -45,6 +46,7 @@ def measure(
     forecaster: Forecaster,
     plan: ValidationPlan,
     usable: Mask,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
     """Predict and measure all repeats of all sequences; the outcome (see ``outcome``).
 
@@ -57,6 +59,7 @@ def measure(
         forecaster: predicts.
         plan: repeats and readings.
         usable: cells that count.
+        progress: told after every repeat: readings done, of how many, and the kind.
 
     Raises:
         BadInputError: too many programs were left in doubt.
@@ -64,6 +67,7 @@ def measure(
     """
     before, done, number = session.read(label="before"), [], 0
     whole = dict.fromkeys((s.kind for s in sequences), 0)
+    readings, total = 1, effort(sequences, plan)["maps"]
     for _ in range(plan.repeats + _SPARE):
         for sequence in sequences:
             if whole[sequence.kind] == plan.repeats:
@@ -73,6 +77,9 @@ def measure(
             if one is not None:
                 done.append(one)
                 whole[sequence.kind] += 1
+            readings += plan.start_reads + len(sequence.steps)
+            if progress:
+                progress(min(readings, total), total, str(sequence.kind))
     if min(whole.values()) < plan.repeats:
         raise BadInputError("too many pulse programs were left in doubt; check the bench's links")
     order = [s.kind for s in sequences]
@@ -104,6 +111,19 @@ def _repeat(
             session.wait(step.wait, label=kind)
         measured.append(session.read(label=kind, repeat=repeat))
     return Repeat(sequence, repeat, start, expected, np.stack(measured)) if sure else None
+
+
+def effort(sequences: Sequence[PulseSequence], plan: ValidationPlan) -> dict[str, int]:
+    """What the sequences take: ``programs``, ``maps`` read, ``pulses`` in all."""
+    every = [
+        [*s.prepare, *(program for step in s.steps for program in step.programs)] for s in sequences
+    ]
+    maps = sum(plan.start_reads + len(s.steps) for s in sequences)
+    return {
+        "programs": plan.repeats * sum(map(len, every)),
+        "maps": 1 + plan.repeats * maps,
+        "pulses": plan.repeats * sum(p.total_pulses for some in every for p in some),
+    }
 
 
 def written(expected: Predictive) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ohmloop.calibration.raw import Progress
 from ohmloop.drivers import ChipFileError, Crossbar
 from ohmloop.sim_backend.chip_file import bench_of, population_of
 
@@ -112,7 +113,13 @@ def planned(
 
 
 def validate_twin(
-    session: Steps, chip: xr.Dataset, plan: ValidationPlan, *, most: float = np.inf, seed: int
+    session: Steps,
+    chip: xr.Dataset,
+    plan: ValidationPlan,
+    *,
+    most: float = np.inf,
+    seed: int,
+    progress: Progress | None = None,
 ) -> Validation:
     """Validate a twin against the chip that a session measures.
 
@@ -122,6 +129,7 @@ def validate_twin(
         plan: what to do.
         most: pulses that a cell may get in one program, ``limits.pulses_per_program``.
         seed: of sequences and predictions.
+        progress: told after every repeat.
 
     Raises:
         BadInputError: too many programs were left in doubt.
@@ -132,7 +140,8 @@ def validate_twin(
         TwinCopies(chip), plan.copies, bench["conditions"], bench["reading"], seed
     )
     usable = chip["usable"].to_numpy().astype(bool)
-    data = measure(session, planned(chip, plan, most, seed), forecaster, plan, usable)
+    sequences = planned(chip, plan, most, seed)
+    data = measure(session, sequences, forecaster, plan, usable, progress)
     data.attrs |= {"plan": plan.model_dump_json(), "seed": seed}
     return examine(data, chip)
 
