@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ohmloop.calibration.raw import Progress
 from ohmloop.drivers import ChipFileError, Crossbar
 from ohmloop.sim_backend.chip_file import bench_of, population_of
 
 from .change import Change, find_change, median
 from .copies import TwinCopies
-from .measure import Steps, measure
+from .measure import Progress, Steps, measure
 from .outcome import Array, usable_of
 from .plan import ValidationPlan
 from .predictive import Forecaster

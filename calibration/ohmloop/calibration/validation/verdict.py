@@ -120,11 +120,12 @@ def _diagnosis(bad: list[KindScore], change: Change, moved: list[str]) -> tuple[
 
 
 def _explained(bad: list[KindScore], change: Change) -> bool:
-    """Whether the factors leave little of the excess of squared error over noise."""
+    """Whether the factors leave little of the excess of squared error over noise, in every kind."""
     moving = [k for k in bad if k.kind is not Kind.IDLE]
-    excess = float(np.mean([k.ratio.value**2 - 1 for k in moving]))
-    left = float(np.mean([max(0.0, change.residual[k.kind] ** 2 - 1) for k in moving]))
-    return left < max(_EXPLAINED * excess, GOOD**2 - 1)
+    return all(
+        change.residual[k.kind] ** 2 - 1 < max(_EXPLAINED * (k.ratio.value**2 - 1), GOOD**2 - 1)
+        for k in moving
+    )
 
 
 def _moved(change: Change) -> list[str]:
