@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ohmloop.calibration import CalibrationPlan, acquire, fit_raw
+from ohmloop.calibration import acquire, fit_raw
 from ohmloop.drivers import Capabilities
 from ohmloop.sim_backend import Population, PopulationSpec, TwinCrossbar, sample
 
@@ -42,7 +42,7 @@ def cells() -> Population:
 
 @pytest.fixture(scope="session")
 def raw(cells: Population) -> xr.Dataset:
-    return acquire(chip_of(cells), CalibrationPlan(), rng=np.random.default_rng(5))
+    return acquire(chip_of(cells), seed=5)
 
 
 @pytest.fixture(scope="session")
@@ -63,4 +63,4 @@ def make_cells() -> Callable[..., Population]:
 @pytest.fixture(scope="session")
 def dead_record() -> xr.Dataset:
     chip = chip_of(with_dead(population(7, (12, 12))))
-    return fit_raw(acquire(chip, CalibrationPlan(), rng=np.random.default_rng(5)))
+    return fit_raw(acquire(chip, seed=5))

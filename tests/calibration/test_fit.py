@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ohmloop.calibration import CalibrationPlan, Health, acquire, fit_cells, fit_raw
+from ohmloop.calibration import Health, acquire, fit_cells, fit_raw
 from ohmloop.calibration.fit import gradients
 from ohmloop.calibration.kalman import PARAMETERS
 from ohmloop.calibration.raw import FITTED, flat, steps_of
@@ -82,14 +82,14 @@ def test_unreadable_cell(raw):
 
 def test_chip_without_response_is_an_error(make_chip, make_cells):
     dead = make_cells(1, (3, 3), slope_up=1e-8, slope_down=1e-8)
-    raw = acquire(make_chip(dead), CalibrationPlan(), rng=np.random.default_rng(0))
+    raw = acquire(make_chip(dead), seed=0)
     with pytest.raises(BadInputError, match="9 does not respond"):
         fit_raw(raw)
 
 
 def test_steep_cells_are_not_taken_for_dead(make_chip, make_cells):
     steep = make_cells(4, (12, 12), slope_up=0.1, slope_down=0.05)
-    raw = acquire(make_chip(steep), CalibrationPlan(), rng=np.random.default_rng(0))
+    raw = acquire(make_chip(steep), seed=0)
     record = fit_raw(raw)
     assert int(record["usable"].sum()) >= 142
     assert float(record["slope_up"].median()) == pytest.approx(0.1, rel=0.05)
@@ -97,7 +97,7 @@ def test_steep_cells_are_not_taken_for_dead(make_chip, make_cells):
 
 def test_quiet_cells_are_fitted_exactly(make_chip, make_cells):
     quiet = make_cells(4, (6, 6), dg_std=0.0, read_std=0.0)
-    record = fit_raw(acquire(make_chip(quiet), CalibrationPlan(), rng=np.random.default_rng(0)))
+    record = fit_raw(acquire(make_chip(quiet), seed=0))
     usable = record["usable"].to_numpy() == 1
     assert usable.mean() > 0.8
     error = record["dg_min"].to_numpy() / quiet.response.dg_min - 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ohmloop.calibration import CalibrationPlan, predict, validate
+from ohmloop.calibration import predict, validate
 from ohmloop.calibration.prediction import Prediction
 from ohmloop.drivers import ChipFileError
 from ohmloop.sim_backend.chip_file import population_of
@@ -70,19 +70,19 @@ def test_cells_not_usable_do_not_count():
 
 
 def test_validate_on_fresh_sequences(record, cells, make_chip):
-    good = validate(make_chip(cells, 99), record, rng=np.random.default_rng(77))
+    good = validate(make_chip(cells, 99), record, seed=77)
     assert 0.97 < good.rmse_over_noise < 1.2
 
 
 def test_validate_sees_another_chip(record, make_cells, make_chip):
     other = make_chip(make_cells(1234), 99)
-    assert validate(other, record, rng=np.random.default_rng(77)).rmse_over_noise > 1.5
+    assert validate(other, record, seed=77).rmse_over_noise > 1.5
 
 
 def test_shapes_must_agree(raw, record, make_cells, make_chip):
     other = make_cells(1, (2, 2))
     with pytest.raises(ChipFileError, match="calibration is of"):
-        validate(make_chip(other), record, CalibrationPlan(), rng=np.random.default_rng(0))
+        validate(make_chip(other), record, seed=0)
     with pytest.raises(ChipFileError, match="twin"):
         predict(raw, other, everywhere(other))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohmloop.calibration import calibrate, fit_raw, keep_in, load_raw, raw_of, save_raw
+from ohmloop.calibration import calibrate, fit_raw, load_raw, raw_of, save_raw
 from ohmloop.drivers import CellPulses, ChipFileError, open_crossbar
 from ohmloop.sim_backend import SoftBounds, load_chip, save_chip
 from ohmloop.sim_backend.chip_file import bench_of, maps_of, population_of
@@ -39,7 +39,7 @@ def test_no_raw_is_an_error(record):
 def test_provenance(make_chip, make_cells):
     record = calibrate(
         make_chip(make_cells(1, (4, 4))),
-        rng=np.random.default_rng(42),
+        seed=42,
         provenance={"smu": "Keithley 2602B"},
     )
     assert record.attrs["raw_provenance_smu"] == "Keithley 2602B"
@@ -77,14 +77,6 @@ def test_raw_file_round_trip(raw, tmp_path):
     np.testing.assert_array_equal(back["conductance"], raw["conductance"])
     np.testing.assert_array_equal(back["phase"], raw["phase"])
     assert fit_raw(back).attrs["rmse_S"] == fit_raw(raw).attrs["rmse_S"]
-
-
-def test_keep_in_a_file(raw, tmp_path):
-    keep = keep_in(tmp_path / "raw.nc")
-    keep(raw.isel(step=slice(0, 5)))
-    keep(raw)
-    assert load_raw(tmp_path / "raw.nc").sizes["step"] == raw.sizes["step"]
-    assert [p.name for p in tmp_path.iterdir()] == ["raw.nc"]
 
 
 def test_raw_file_that_is_none(tmp_path):

@@ -7,56 +7,135 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ohmloop.drivers import BadInputError, Crossbar, open_crossbar
+from ohmloop.drivers import BadInputError, Crossbar, load_bench, open_crossbar
 
 from .console import Report, Screen
+from .measurement_file import beside, open_measurement, recipe_of
 from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ohmloop.calibration import MeasurementStore, Recipe
+
+_BENCHES = (".yaml", ".yml")
+
 
 def calibrate(
-    name: str, output: Path, screen: Screen, seed: int, record: Path | None = None
+    name: str,
+    output: Path,
+    screen: Screen,
+    seed: int,
+    record: Path | None = None,
+    recipe: Recipe | None = None,
+    resume: bool = False,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Calibrate the crossbar called ``name`` and write ``output`` and its report.
 
-    Raw data goes to ``OUTPUT.raw.nc`` after every phase and on any interruption, before anything
-    is fitted; it is removed once the calibration file, which holds it too, is written.
+    Raw data goes to ``OUTPUT.measurement.sqlite`` step by step, and stays there.
 
     Raises:
-        BadInputError: the output cannot be written, or the bench file is wrong.
+        BadInputError: the output cannot be written, the bench file or the recipe is wrong, or
+            there is a measurement already and neither ``resume`` nor ``fresh`` was asked for.
         InstrumentError: the bench failed; what was measured so far is kept.
     """
     check_writable(output)
-    raw = output.with_suffix(".raw.nc")
-    with orderly_interrupts():
-        try:
-            with (
-                open_crossbar(name, record=record) as chip,
-                screen.progress("calibrating") as progress,
-            ):
-                data = calibrate_chip(chip, raw, seed, progress)
-                messages = int(getattr(chip, "messages", 0))
-        except BaseException:
-            if raw.exists():
-                screen.trouble(f"what was measured is kept in {raw}")
-            raise
-        return finish(data, output, raw, screen) | {"messages": messages}
+    if paper := on_paper(name):
+        _check(recipe, paper, resume)
+    store = open_measurement(output, resume, fresh)
+    try:
+        recipe = _agreed(recipe, store)
+        with orderly_interrupts():
+            try:
+                messages = _measure(name, recipe, store, screen, seed, record, resume)
+            except BaseException:
+                if store.steps():
+                    kept = f"what was measured is kept in {beside(output)}; --resume goes on"
+                    screen.trouble(kept)
+                else:
+                    store.close()
+                    beside(output).unlink(missing_ok=True)
+                raise
+            return finish(store, recipe, output, screen) | {"messages": messages}
+    finally:
+        store.close()
 
 
-def calibrate_chip(chip: Crossbar, raw: Path, seed: int, progress: Report | None) -> xr.Dataset:
-    """Measure and fit an open crossbar; raw data goes to ``raw`` phase by phase."""
-    from ohmloop.calibration import CalibrationPlan, calibrate, keep_in
+def calibrate_chip(
+    chip: Crossbar, recipe: Recipe, store: MeasurementStore, seed: int, progress: Report | None
+) -> None:
+    """Measure an open crossbar, every step into ``store``."""
+    from ohmloop.calibration import measure
 
-    return calibrate(
-        chip,
-        CalibrationPlan(),
-        rng=np.random.default_rng(seed),
-        progress=progress,
-        keep=keep_in(raw),
-        provenance=provenance(chip) | {"seed": seed},
-    )
+    known = provenance(chip)
+    measure(recipe, chip, store, seed=seed, progress=progress, provenance=known)
+
+
+def on_paper(name: str) -> Crossbar | None:
+    """What a bench file says, without connecting to anything; None of what is no bench file."""
+    from ohmloop.calibration.measuring.paper import PaperCrossbar
+
+    file, _, crossbar = name.partition("#")
+    return PaperCrossbar(load_bench(file), crossbar) if file.endswith(_BENCHES) else None
+
+
+def _check(recipe: Recipe | None, paper: Crossbar, resume: bool) -> None:
+    from ohmloop.calibration import load_recipe
+    from ohmloop.calibration.measuring import check_budget
+
+    if not resume:  # one that goes on has used some of the cells' life itself
+        check_budget(recipe or load_recipe("standard"), paper)
+
+
+def _agreed(recipe: Recipe | None, store: MeasurementStore) -> Recipe:
+    """The recipe that the measurement was begun with, or the one to begin with.
+
+    Raises:
+        BadInputError: they differ.
+    """
+    from ohmloop.calibration import load_recipe
+
+    begun = recipe_of(store)
+    if begun is None:
+        return recipe or load_recipe("standard")
+    if recipe is not None and recipe.text() != begun.text():
+        raise BadInputError(
+            f"{store.name}: was begun with another recipe; leave --recipe and --routine out to go"
+            " on with that one"
+        )
+    return begun
+
+
+def _measure(
+    name: str,
+    recipe: Recipe,
+    store: MeasurementStore,
+    screen: Screen,
+    seed: int,
+    record: Path | None,
+    resume: bool,
+) -> int:
+    """Open, measure; messages that it took."""
+    if all(store.is_done(routine) for routine in recipe.names):
+        return 0  # only the analysis is left
+    with open_crossbar(name, record=record) as chip:
+        if resume and chip.capabilities.tensors:
+            raise BadInputError(
+                f"{name}: a twin opened anew does not remember its pulses; use --fresh"
+            )
+        _announce(recipe, chip, screen)
+        with screen.progress("calibrating") as progress:
+            calibrate_chip(chip, recipe, store, seed, progress)
+        return int(getattr(chip, "messages", 0))
+
+
+def _announce(recipe: Recipe, chip: Crossbar, screen: Screen) -> None:
+    from ohmloop.calibration.measuring import Pace, costs, words
+
+    pace = Pace.expected(chip)
+    seconds = sum(cost.seconds(pace) for cost in costs(recipe, chip).values())
+    screen.say(f"{len(recipe.names)} routines, about {words(seconds)} by the bench file's timing")
 
 
 def provenance(chip: Crossbar) -> dict[str, str]:
@@ -69,13 +148,28 @@ def provenance(chip: Crossbar) -> dict[str, str]:
     return known
 
 
-def finish(data: xr.Dataset, output: Path, raw: Path, screen: Screen) -> dict[str, Any]:
-    """Write the calibration file and its report; say what came out."""
-    from ohmloop.calibration import chip_report
+def finish(store: MeasurementStore, recipe: Recipe, output: Path, screen: Screen) -> dict[str, Any]:
+    """Fit, write the calibration file and its report; say what came out."""
+    import xarray as xr
+
+    from ohmloop.calibration import chip_report, fit_raw, raw_of_store
+    from ohmloop.calibration.measuring import analyse
+    from ohmloop.calibration.routine import TRAJECTORY
     from ohmloop.sim_backend import save_chip
 
-    save_chip(data, output)
-    raw.unlink(missing_ok=True)
+    found = analyse(recipe, store)
+    groups = {f"routines/{name}": data for name, data in found.items()}
+    verdicts = {
+        n: str(d.attrs.get("verdict", d.attrs.get("problem", ""))) for n, d in found.items()
+    }
+    screen.table("routines", ("routine", "what it found"), list(verdicts.items()))
+    if not set(TRAJECTORY) <= set(recipe.names):
+        save_chip(xr.Dataset(attrs={"format": "ohmloop-routines"}), output, groups)
+        missing = ", ".join(name for name in TRAJECTORY if name not in recipe.names)
+        screen.say(f"file: {output} (no twin: that takes {missing}, too)")
+        return {"routines": verdicts, "file": str(output)}
+    data = fit_raw(raw_of_store(store))
+    save_chip(data, output, groups)
     page = output.with_suffix(".html")
     page.write_text(chip_report(data), encoding="utf-8")
     figures = summary(data)
@@ -93,7 +187,7 @@ def finish(data: xr.Dataset, output: Path, raw: Path, screen: Screen) -> dict[st
         ],
     )
     screen.say(f"calibration file: {output}\nreport: {page}")
-    return {"calibration": figures, "file": str(output), "report": str(page)}
+    return {"calibration": figures, "routines": verdicts, "file": str(output), "report": str(page)}
 
 
 def summary(data: xr.Dataset) -> dict[str, Any]:

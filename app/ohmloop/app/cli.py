@@ -131,20 +131,65 @@ def emulate(
 
 @app.command()
 def calibrate(
-    bench: Annotated[str, typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
-    seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.")] = 0,
+    bench: Annotated[
+        str | None,
+        typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Calibration file to write.", show_default=False),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="quick, standard, thorough, or a recipe file; standard if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    routine: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this routine; may be given again.", show_default=False),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a measurement that was interrupted.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw an earlier measurement away and begin anew.")
+    ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what it would take; connect to nothing.")
+    ] = False,
+    list_all: Annotated[bool, typer.Option("--list", help="List routines and recipes.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.", min=0)] = 0,
     record: Record = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pulse and read every cell, fit it, and write calibration file and report.
+    """Measure every cell by a recipe, fit it, and write calibration file and report.
 
-    Example: `ohmloop calibrate examples/bench-tsp.yaml -o chip.nc`
+    Raw data is kept beside the output as it is measured; after an interruption, the same command
+    with --resume goes on, and no pulse is given twice.
+
+    Examples: `ohmloop calibrate examples/bench-tsp.yaml -o chip.nc`,
+    `ohmloop calibrate examples/bench-tsp.yaml --recipe thorough --estimate`
     """
-    from .calibrate import calibrate as run
+    from .estimate import chosen_recipe, list_routines
+    from .estimate import estimate as run_estimate
 
     screen = Screen(as_json)
-    screen.result(run(bench, output, screen, seed, record))
+    if list_all:
+        screen.result(list_routines(screen))
+        return
+    if bench is None:
+        raise BadInputError("give a bench file, or --list")
+    chosen = chosen_recipe(recipe, routine or [])
+    if estimate:
+        screen.result(run_estimate(bench, chosen, screen))
+        return
+    if output is None:
+        raise BadInputError("give the calibration file to write: -o chip.nc")
+    from .calibrate import calibrate as run
+
+    screen.result(run(bench, output, screen, seed, record, chosen, resume, fresh))
 
 
 @app.command()

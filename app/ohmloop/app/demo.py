@@ -7,7 +7,7 @@ files, run folders. Only the instruments are started here.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from .console import Screen
 from .demo_report import write_demo_report
 from .examples_folder import example
 from .experiment import DigitalSgd, Experiment, load_experiment
+from .measurement_file import open_measurement
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 from .train import run_experiment
@@ -80,12 +81,17 @@ class Demo:
 
     def calibrate(self) -> None:
         """Measure and fit every cell, over the wire."""
+        from ohmloop.calibration import load_recipe
+
         self.screen.say("2. Calibrate every cell over the wire, and check the twin on new pulses.")
-        raw = self.chip_file.with_suffix(".raw.nc")
-        with open_crossbar(str(self.bench)) as chip, self.screen.progress("calibrate") as progress:
-            data = calibrate_chip(chip, raw, self.seed, progress)
+        recipe = load_recipe("standard")
+        store = open_measurement(self.chip_file, resume=False, fresh=True)
+        with closing(store), open_crossbar(str(self.bench)) as chip:
+            with self.screen.progress("calibrate") as progress:
+                calibrate_chip(chip, recipe, store, self.seed, progress)
             self._count(chip)
-        self.calibration = finish(data, self.chip_file, raw, self.screen)["calibration"]
+            found = finish(store, recipe, self.chip_file, self.screen)
+        self.calibration = found["calibration"]
 
     def experiments(self) -> list[tuple[str, str, Experiment]]:
         """The four runs: title, key of the result, experiment."""

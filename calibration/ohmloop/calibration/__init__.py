@@ -2,7 +2,7 @@
 
 ::
 
-    chip = calibrate(crossbar, CalibrationPlan(), rng=np.random.default_rng(7))
+    chip = calibrate(crossbar, "standard", MeasurementStore(Path("chip.sqlite")))
     save_chip(chip, Path("chip.nc"))             # of ohmloop.sim_backend; open_crossbar("chip.nc")
     Path("chip.html").write_text(chip_report(chip), encoding="utf-8")
 """
@@ -10,35 +10,38 @@
 from .fit import CellFit, fit_cells
 from .health import Health
 from .html import figure, page, paragraph, table
-from .plan import CalibrationPlan, Cost
+from .measuring import Cost, MeasurementStore, Recipe, Routine, load_recipe, measure, run
 from .prediction import Prediction, predict
-from .pulse_response import acquire, acquire_held_out
-from .record import chip_record, keep_in, load_raw, raw_of, save_raw
+from .record import chip_record, load_raw, raw_of, save_raw
 from .report import chip_report, verdict
-from .routine import calibrate, fit_raw, validate
+from .routine import acquire, calibrate, fit_raw, raw_of_store, validate
 from .symmetric_point import SymmetricPoint, symmetric_point
 
 __all__ = [
-    "CalibrationPlan",
     "CellFit",
     "Cost",
     "Health",
+    "MeasurementStore",
     "Prediction",
+    "Recipe",
+    "Routine",
     "SymmetricPoint",
     "acquire",
-    "acquire_held_out",
     "calibrate",
     "chip_record",
     "chip_report",
     "figure",
     "fit_cells",
     "fit_raw",
-    "keep_in",
     "load_raw",
+    "load_recipe",
+    "measure",
     "page",
     "paragraph",
     "predict",
     "raw_of",
+    "raw_of_store",
+    "run",
     "save_raw",
     "symmetric_point",
     "table",

@@ -7,7 +7,7 @@ NaN where a step was not read. Nothing in it depends on a model.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -36,65 +36,57 @@ FITTED = (READS, TRAIN, APPROACH)
 
 Progress = Callable[[int, int, str], None]
 """``progress(done, total, text)``, after every step."""
-Keep = Callable[["xr.Dataset"], None]
-"""``keep(raw)`` saves what has been measured so far; called after every phase and on any error."""
 
 
-class Recorder:
-    """Collects steps into arrays of a known size.
+def raw_dataset(
+    conductance: NDArray[np.float64],
+    pulses: NDArray[np.int32],
+    phases: Sequence[str],
+    repeats: Sequence[int],
+    attrs: Mapping[str, Any],
+    *,
+    broken: NDArray[np.bool_] | None = None,
+    time: NDArray[np.float64] | None = None,
+) -> xr.Dataset:
+    """Raw data.
 
     Args:
-        crossbar: whose conditions go into the attributes.
-        steps: most steps there will be.
-        attrs: more attributes: numbers and text.
+        conductance: reading after each step, ``(steps, rows, columns)``, S; NaN where there is
+            none.
+        pulses: given in each step, same shape, positive = up.
+        phases: what each step is part of.
+        repeats: which repetition it is; -1 where there are none.
+        attrs: numbers and text; ``bench`` as ``bench_attribute`` gives it.
+        broken: True where what happened to the cells before a reading is not known.
+        time: of each step, s since the first.
     """
+    import xarray as xr
 
-    def __init__(self, crossbar: Crossbar, steps: int, attrs: Mapping[str, Any]) -> None:
-        self.attrs = {"format": FORMAT, "crossbar": crossbar.name, **_bench(crossbar), **attrs}
-        self.conductance = np.full((steps, *crossbar.shape), np.nan)
-        self.pulses = np.zeros((steps, *crossbar.shape), np.int32)
-        self.phases: list[str] = []
-        self.repeats: list[int] = []
-
-    def add(
-        self,
-        phase: str,
-        pulses: NDArray[np.int32] | int,
-        conductance: NDArray[np.float64] | None,
-        repeat: int = -1,
-    ) -> None:
-        """Note one step; ``conductance`` is None where it was not read."""
-        at = len(self.phases)
-        self.pulses[at] = pulses
-        if conductance is not None:
-            self.conductance[at] = conductance
-        self.phases.append(phase)
-        self.repeats.append(repeat)
-
-    def dataset(self) -> xr.Dataset:
-        """All steps so far: ``conductance`` (S) and ``pulses`` over (step, row, column)."""
-        import xarray as xr
-
-        done, dims = len(self.phases), ("step", "row", "column")
-        return xr.Dataset(
-            {
-                "conductance": (
-                    dims,
-                    self.conductance[:done].copy(),
-                    {"units": "S", "long_name": "conductance read after the step"},
-                ),
-                "pulses": (
-                    dims,
-                    self.pulses[:done].copy(),
-                    {"units": "1", "long_name": "pulses given in the step, positive = up"},
-                ),
-            },
-            coords={
-                "phase": ("step", np.array(self.phases, dtype=object)),
-                "repeat": ("step", np.array(self.repeats, np.int32)),
-            },
-            attrs=self.attrs,
-        )
+    dims, steps = ("step", "row", "column"), len(phases)
+    broken = np.zeros(steps, bool) if broken is None else broken
+    time = np.full(steps, np.nan) if time is None else time
+    known = "1 where what happened to the cells before this reading is not known"
+    return xr.Dataset(
+        {
+            "conductance": (
+                dims,
+                conductance,
+                {"units": "S", "long_name": "conductance read after the step"},
+            ),
+            "pulses": (
+                dims,
+                pulses,
+                {"units": "1", "long_name": "pulses given in the step, positive = up"},
+            ),
+        },
+        coords={
+            "phase": ("step", np.array(phases, dtype=object)),
+            "repeat": ("step", np.array(repeats, np.int32)),
+            "broken": ("step", broken.astype(np.int8), {"units": "1", "long_name": known}),
+            "time": ("step", time, {"units": "s", "long_name": "time of the step since the first"}),
+        },
+        attrs={"format": FORMAT, **attrs},
+    )
 
 
 def check_raw(raw: xr.Dataset) -> None:
@@ -123,7 +115,12 @@ def flat(raw: xr.Dataset, steps: NDArray[np.intp]) -> tuple[NDArray[np.float64],
 
 def bench_of_raw(raw: xr.Dataset) -> dict[str, Any]:
     """``conditions``, ``reading``, ``limits`` and ``capabilities`` under which it was measured."""
-    bench = json.loads(raw.attrs["bench"])
+    return bench_of(str(raw.attrs["bench"]))
+
+
+def bench_of(text: str) -> dict[str, Any]:
+    """The same from the attribute's text."""
+    bench = json.loads(text)
     c = bench["conditions"]
     return {
         "conditions": PulseConditions(PulseShape(**c["up"]), PulseShape(**c["down"]), c["rest"]),
@@ -133,11 +130,12 @@ def bench_of_raw(raw: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _bench(crossbar: Crossbar) -> dict[str, str]:
+def bench_attribute(crossbar: Crossbar, conditions: PulseConditions | None = None) -> str:
+    """What raw data are measured under, as text; ``conditions`` if not the bench's own."""
     parts: dict[str, Any] = {
-        "conditions": crossbar.conditions,
+        "conditions": conditions or crossbar.conditions,
         "reading": crossbar.reading,
         "limits": crossbar.limits,
         "capabilities": crossbar.capabilities,
     }
-    return {"bench": json.dumps({name: asdict(part) for name, part in parts.items()})}
+    return json.dumps({name: asdict(part) for name, part in parts.items()})

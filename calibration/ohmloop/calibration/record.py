@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,7 +18,7 @@ from .fit import CellFit
 from .health import Health
 from .kalman import PARAMETERS, Array
 from .prediction import Prediction, predict
-from .raw import FORMAT, Keep, bench_of_raw, check_raw
+from .raw import FORMAT, bench_of_raw, check_raw
 from .symmetric_point import SymmetricPoint
 
 if TYPE_CHECKING:
@@ -123,15 +122,6 @@ def save_raw(raw: xr.Dataset, path: Path) -> None:
     save_chip(_compressed(raw.copy()), path)
 
 
-def keep_in(path: Path) -> Keep:
-    """A ``keep`` hook that writes raw data to ``path``, newer over older."""
-
-    def keep(raw: xr.Dataset) -> None:
-        save_raw(raw, path)
-
-    return keep
-
-
 def load_raw(path: Path) -> xr.Dataset:
     """Read what ``save_raw`` wrote.
 
@@ -219,7 +209,3 @@ def _version() -> str:
         return version("ohmloop")
     except PackageNotFoundError:
         return "unknown"
-
-
-Provenance = Mapping[str, str | int | float]
-"""What to remember with the data, such as instrument identities, by name."""

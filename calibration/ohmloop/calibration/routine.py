@@ -1,68 +1,114 @@
-"""The calibration routine: acquire, keep, fit, record."""
+"""Calibrating a chip: measure it, fit its cells, make the record of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ohmloop.drivers import ChipFileError, Crossbar
+from ohmloop.drivers import ChipFileError, Clock, Crossbar
 from ohmloop.sim_backend.chip_file import characteristics_of, population_of
 
 from .fit import CellFit, fit_cells
-from .plan import CalibrationPlan
+from .measuring import MeasurementStore, Recipe, load_recipe, measure, raw_of_steps
+from .measuring.progress import Progress
+from .measuring.run import Provenance
 from .prediction import Prediction, predict
-from .pulse_response import acquire, acquire_held_out
-from .raw import (
-    ALTERNATE,
-    FITTED,
-    HELD_OUT,
-    READS,
-    TRAIN,
-    Keep,
-    Progress,
-    check_raw,
-    flat,
-    steps_of,
-)
-from .record import Provenance, chip_record
+from .raw import ALTERNATE, FITTED, HELD_OUT, READS, TRAIN, check_raw, flat, steps_of
+from .record import chip_record
+from .routines.held_out import HeldOut
 from .symmetric_point import symmetric_point
 
 if TYPE_CHECKING:
     import xarray as xr
 
+TRAJECTORY = ("pulse_response", "symmetric_point", "held_out")
+"""Routines whose pulses and readings a chip record is made of, in one trajectory."""
+
 
 def calibrate(
     crossbar: Crossbar,
-    plan: CalibrationPlan | None = None,
+    recipe: Recipe | str = "standard",
+    store: MeasurementStore | None = None,
     *,
-    rng: np.random.Generator,
+    seed: int = 0,
+    clock: Clock | None = None,
     progress: Progress | None = None,
-    keep: Keep | None = None,
     provenance: Provenance | None = None,
 ) -> xr.Dataset:
     """Calibrate a crossbar.
 
     Args:
         crossbar: the chip; pulses move it, so what it held is lost.
-        plan: what to do; the default suits about 100 states.
-        rng: draws the held-out sequences.
+        recipe: what to do, or the name of it.
+        store: where raw data are kept as they are measured, and found after an interruption; in
+            memory by default.
+        seed: of the held-out sequences.
+        clock: time; by default the crossbar's.
         progress: told after every step.
-        keep: saves raw data after every phase, before anything is fitted, and on interruption.
         provenance: instrument identities and the like, kept with the data.
 
     Returns:
         A chip record; ``save_chip`` writes it, ``open_crossbar`` opens it as a twin.
 
     Raises:
-        LimitError: the plan is beyond the bench's limits.
-        InstrumentError: the instruments failed; raw data so far went to ``keep``.
+        ConfigError: the recipe is wrong, or beyond the bench's limits.
+        InstrumentError: the instruments failed; what was measured so far is in the store.
+        ChipFileError: the recipe does not measure what a fit needs.
         BadInputError: no cell responds.
     """
-    attrs = _attributes(rng, provenance)
-    plan = plan or CalibrationPlan()
-    return fit_raw(acquire(crossbar, plan, rng=rng, progress=progress, keep=keep, attrs=attrs))
+    return fit_raw(
+        acquire(
+            crossbar,
+            recipe,
+            store,
+            seed=seed,
+            clock=clock,
+            progress=progress,
+            provenance=provenance,
+        )
+    )
+
+
+def acquire(
+    crossbar: Crossbar,
+    recipe: Recipe | str = "standard",
+    store: MeasurementStore | None = None,
+    *,
+    seed: int = 0,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+    provenance: Provenance | None = None,
+) -> xr.Dataset:
+    """Measure what ``calibrate`` does, without fitting it.
+
+    Returns:
+        Raw data over (step, row, column); see ``raw``.
+    """
+    store = store or MeasurementStore()
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    measure(
+        recipe,
+        crossbar,
+        store,
+        seed=seed,
+        clock=clock,
+        progress=progress,
+        provenance=provenance,
+    )
+    return raw_of_store(store)
+
+
+def raw_of_store(store: MeasurementStore) -> xr.Dataset:
+    """Pulses and readings of a measurement, in one trajectory.
+
+    Raises:
+        ChipFileError: none of the routines that a fit builds on was measured.
+    """
+    measured = [name for name in TRAJECTORY if name in store.routines()]
+    if not measured:
+        raise ChipFileError(
+            f"{store.name}: none of {', '.join(TRAJECTORY)} was measured: there is nothing to fit"
+        )
+    return raw_of_steps(store, *measured)
 
 
 def fit_raw(raw: xr.Dataset) -> xr.Dataset:
@@ -94,21 +140,21 @@ def fit_phases(raw: xr.Dataset) -> CellFit:
 def validate(
     crossbar: Crossbar,
     chip: xr.Dataset,
-    plan: CalibrationPlan | None = None,
+    routine: HeldOut | None = None,
+    store: MeasurementStore | None = None,
     *,
-    rng: np.random.Generator,
+    seed: int = 0,
     progress: Progress | None = None,
-    keep: Keep | None = None,
 ) -> Prediction:
     """Compare a chip with a twin made of it earlier, on fresh random sequences.
 
     Args:
         crossbar: the chip.
         chip: its chip record.
-        plan: its ``held_out`` part is used.
-        rng: draws the sequences.
+        routine: which sequences.
+        store: where raw data are kept; in memory by default.
+        seed: of the sequences.
         progress: told after every step.
-        keep: saves raw data.
 
     Raises:
         ChipFileError: the record is of another shape.
@@ -117,15 +163,6 @@ def validate(
         raise ChipFileError(
             f"the calibration is of a crossbar of {chip['g_min'].shape}, this is {crossbar.shape}"
         )
-    plan = plan or CalibrationPlan()
-    raw = acquire_held_out(crossbar, plan, rng=rng, progress=progress, keep=keep)
+    recipe = Recipe.of(routine or HeldOut())
+    raw = acquire(crossbar, recipe, store, seed=seed, progress=progress)
     return predict(raw, population_of(chip), characteristics_of(chip).usable)
-
-
-def _attributes(rng: np.random.Generator, provenance: Provenance | None) -> dict[str, Any]:
-    sequence: Any = rng.bit_generator.seed_seq
-    return {
-        **{f"provenance_{name}": value for name, value in (provenance or {}).items()},
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": str(getattr(sequence, "entropy", "unknown")),
-    }

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import (
-    Crossbar,
     InDoubtError,
     InstrumentError,
+    Limits,
     LinkError,
     NotConnectedError,
     ProgramError,
+    ReadCondition,
     ReportedError,
     WrongInstrumentError,
 )
@@ -27,6 +29,26 @@ from ohmloop.drivers import (
 Array = NDArray[np.float64]
 Cell = tuple[int, int]
 Tell = Callable[[int, int, str], None]
+
+
+class Meter(Protocol):
+    """What a survey needs of a crossbar."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+
+    @property
+    def reading(self) -> ReadCondition:
+        """How cells are read."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the chip may be given."""
+
+    def currents(self, voltage: float, rows: Any, columns: Any, /) -> Array:
+        """Currents at a voltage, ``(rows, columns)``, A."""
+
 
 REPEATS = 2
 """Readings of every cell at the read voltage."""
@@ -66,7 +88,7 @@ class Survey:
     reported: frozenset[Cell] = frozenset()
 
 
-def take_survey(crossbar: Crossbar, tell: Tell = lambda *_: None) -> Survey:
+def take_survey(crossbar: Meter, tell: Tell = lambda *_: None) -> Survey:
     """Read every cell ``REPEATS`` times, and a sample of cells at 0 V, ``-V`` and ``V / 2``.
 
     Args:
@@ -117,7 +139,7 @@ Rectangle = tuple[NDArray[np.intp], NDArray[np.intp]]
 class _Reader:
     """Remembers which cells gave no reading, and why."""
 
-    def __init__(self, crossbar: Crossbar) -> None:
+    def __init__(self, crossbar: Meter) -> None:
         self._crossbar = crossbar
         self._most = _MOST_BAD * sum(crossbar.shape)
         self.problems: dict[Cell, str] = {}

@@ -85,9 +85,9 @@ def _limit(
     rho = 1 - (cells.slope_up + cells.slope_down) / 2
     left = (rho[None] ** times[:, None]).mean(axis=0)
     walk = (fitted.response.dg_min * cells.dg_std) ** 2 / (1 - rho**2)
-    apart = np.abs(times[:, None] - times[None])[:, :, None]
-    both = (times[:, None] + times[None])[:, :, None]
-    correlated = (rho**apart - rho**both).mean(axis=(0, 1))
+    lags, pairs = np.unique(np.abs(times[:, None] - times[None]), return_counts=True)
+    stays = sum(n * rho**lag for lag, n in zip(lags.tolist(), pairs.tolist(), strict=True))
+    correlated = stays / times.size**2 - left**2
     mean, rest = readings.mean(axis=0), np.maximum(1 - left, 1e-3)
     read = cells.read_std**2 * (mean**2 / times.size + (left * first) ** 2)
     return (mean - left * first) / rest, np.sqrt(walk * correlated + read) / rest

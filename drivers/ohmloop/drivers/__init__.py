@@ -10,6 +10,7 @@ Everything above it works through ``Crossbar`` and ``PulseProgram``, and opens b
 
 from .bench import Bench, load_bench
 from .characteristics import Characteristics
+from .clock import Clock, HostClock
 from .conditions import PulseConditions, PulseShape, ReadCondition
 from .crossbar import ALL, Capabilities, Crossbar, PulseReceipt
 from .errors import (
@@ -41,9 +42,11 @@ __all__ = [
     "CellPulses",
     "Characteristics",
     "ChipFileError",
+    "Clock",
     "CoincidencePulses",
     "ConfigError",
     "Crossbar",
+    "HostClock",
     "InDoubtError",
     "InstrumentError",
     "LimitError",

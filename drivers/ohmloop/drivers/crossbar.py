@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .characteristics import Characteristics
+from .clock import Clock, HostClock
 from .conditions import PulseConditions, ReadCondition
 from .errors import ChipFileError, InDoubtError, ProgramError
 from .journal import PulseJournal
@@ -128,6 +129,7 @@ class Crossbar(ABC):
         self.at_close: list[Callable[[], object]] = []
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
         self._lock = threading.RLock()
+        self._host_clock = HostClock()
         self._sequence = 0
         self.pulses_sent = 0
         self._map: NDArray[np.float64] | None = None
@@ -142,6 +144,16 @@ class Crossbar(ABC):
     def limits(self) -> Limits:
         """The limits that the guard enforces."""
         return self._guard.limits
+
+    @property
+    def clock(self) -> Clock:
+        """Its time: the host's on a bench, virtual on a twin."""
+        return self._host_clock
+
+    @property
+    def wear(self) -> NDArray[np.int64]:
+        """Pulses that every cell has had in its life, as far as they are counted: a copy."""
+        return self._guard.ledger.pulses.copy()
 
     @property
     def ledger_path(self) -> Path | None:
@@ -256,6 +268,17 @@ class Crossbar(ABC):
         """Base host-made products from now on on a new reading, also without a pulse since."""
         with self._lock:
             self._map = None
+
+    @final
+    def wait(self, seconds: float) -> None:
+        """Leave the chip alone for a while, s; on a twin that costs nobody any time.
+
+        Raises:
+            ProgramError: a negative time, or one that is not a number.
+        """
+        if not 0 <= seconds < float("inf"):
+            raise ProgramError(f"a wait of {seconds:g} s cannot be")
+        self.clock.sleep(seconds)
 
     @final
     def make_safe(self) -> None:

@@ -7,6 +7,7 @@ uncertainties and validation to the same dataset.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,10 +129,12 @@ def _defect_attributes() -> dict[str, Any]:
     }
 
 
-def save_chip(data: xr.Dataset, path: Path) -> None:
-    """Write a chip file, whole or not at all."""
+def save_chip(data: xr.Dataset, path: Path, groups: Mapping[str, xr.Dataset] | None = None) -> None:
+    """Write a chip file, whole or not at all; ``groups`` become NetCDF groups of it, by path."""
     draft = path.with_name(f".{path.name}.part")
     data.to_netcdf(draft, engine="h5netcdf")
+    for name, group in (groups or {}).items():
+        group.to_netcdf(draft, mode="a", group=name, engine="h5netcdf")
     draft.replace(path)
 
 

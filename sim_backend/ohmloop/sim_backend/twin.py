@@ -105,12 +105,8 @@ class TwinCrossbar(Crossbar):
 
     @property
     def clock(self) -> VirtualClock:
-        """Its time."""
+        """Its time, which ``wait`` lets pass for nothing: cells drift, traps fill and empty."""
         return self.cells.clock
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, s, for nothing: cells drift, and traps fill and empty."""
-        self.clock.sleep(seconds)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that changes, by name; ``restore`` takes it back."""

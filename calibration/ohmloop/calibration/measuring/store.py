@@ -1,0 +1,287 @@
+"""The measurement store: one append-only SQLite file, written as a chip is measured.
+
+::
+
+    what      who was measured, by which recipe, with which seed
+    routines  which were begun, with which parameters, at which pulse conditions; which are through
+    steps     what was done to the chip, one row a step, with what came back
+
+A pulse program is written down before it is sent, and again when it is done; a reading, as soon as
+it is there. So a process killed at any moment leaves at most one program open, and that one is in
+doubt. What survives a loss of power is up to the operating system: the last steps may be gone.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.drivers import BadInputError, PulseProgram
+
+Kind = Literal["read", "currents", "forward", "backward", "pulse", "wait", "note"]
+State = Literal["intended", "done", "in doubt", "failed"]
+
+_FORMAT, _VERSION = "ohmloop-measurement", 1
+_SCHEMA = """
+create table if not exists what (key text primary key, value text not null);
+create table if not exists routines (
+    name text primary key,
+    parameters text not null,
+    bench text not null,
+    state text not null check (state in ('begun', 'done'))
+);
+create table if not exists steps (
+    number integer primary key,
+    routine text not null,
+    position integer not null,
+    kind text not null,
+    label text not null,
+    repeat integer not null,
+    arguments text not null,
+    digest text not null,
+    state text not null check (state in ('intended', 'done', 'in doubt', 'failed')),
+    result blob,
+    shape text,
+    program blob,
+    time real not null,
+    seconds real,
+    unique (routine, position)
+);
+"""
+_COLUMNS = "number, routine, position, kind, label, repeat, arguments, digest, state, time, shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing done to a chip.
+
+    Attributes:
+        number: among all steps of the store, from 1.
+        routine: by which routine.
+        position: among the routine's steps, from 0.
+        kind: reading, currents, product, pulse program, wait, or note.
+        label: what the routine calls it.
+        repeat: which repetition; -1 where there are none.
+        arguments: what was asked for.
+        digest: of all that was asked for, program included.
+        state: ``done``, ``failed`` (the instruments refused, and would again), ``intended`` or
+            ``in doubt`` (a program that may have been applied, in whole, in part, or not).
+        time: when it was begun, on the session's clock, s.
+        result: what came back; a program gives the pulses that the hardware counted.
+        program: the pulse program, where it is one.
+    """
+
+    number: int
+    routine: str
+    position: int
+    kind: Kind
+    label: str
+    repeat: int
+    arguments: Mapping[str, Any]
+    digest: str
+    state: State
+    time: float
+    result: NDArray[np.float64] | None = None
+    program: PulseProgram | None = None
+
+
+class MeasurementStore:
+    """A measurement in a file; made where there is none.
+
+    Args:
+        path: the file; None keeps it in memory.
+
+    Raises:
+        BadInputError: not a measurement, in use by another process, or it cannot be made.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        if path is not None and not path.parent.is_dir():
+            raise BadInputError(f"{path}: there is no folder {path.parent}")
+        try:
+            self._db = sqlite3.connect(
+                path or ":memory:", isolation_level=None, timeout=0, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:
+            raise BadInputError(f"{path}: cannot be opened: {error}") from error
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            busy = "locked" in str(error)
+            problem = "is being written by another process" if busy else f"cannot be used: {error}"
+            raise BadInputError(f"{path}: {problem}") from error
+        except (sqlite3.DatabaseError, BadInputError) as error:
+            self._db.close()
+            raise BadInputError(f"{path}: not a measurement of ohmloop") from error
+
+    def _open(self) -> None:
+        self._db.execute("pragma locking_mode = exclusive")  # ends with the process
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = normal")
+        tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
+        if not tables:
+            self._db.executescript(_SCHEMA)
+            self.tell(format=_FORMAT, version=_VERSION)
+        if self.what().get("format") != _FORMAT:
+            raise BadInputError("other tables")
+        if self.what()["version"] != _VERSION:
+            raise BadInputError("another version")
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.path or "measurement")
+
+    def what(self) -> dict[str, Any]:
+        """All that was told of the measurement as a whole."""
+        rows = self._db.execute("select key, value from what")
+        return {key: json.loads(value) for key, value in rows}
+
+    def tell(self, **what: Any) -> None:
+        """Keep facts about the measurement as a whole; later ones replace earlier ones."""
+        rows = [(key, json.dumps(value)) for key, value in what.items()]
+        self._db.executemany("insert or replace into what values (?, ?)", rows)
+
+    def begin(self, routine: str, parameters: str, bench: str) -> str:
+        """Note that a routine begins, or goes on.
+
+        Args:
+            routine: its name.
+            parameters: as text.
+            bench: conditions, reading, limits and capabilities it is measured under, as text.
+
+        Returns:
+            What ``bench`` was when the routine began.
+
+        Raises:
+            BadInputError: it was begun with other parameters.
+        """
+        row = (routine, parameters, bench, "begun")
+        self._db.execute("insert or ignore into routines values (?, ?, ?, ?)", row)
+        found = self._routine(routine)
+        assert found is not None
+        if found[0] != parameters:
+            raise BadInputError(
+                f"{self.name}: {routine} was begun with other parameters, {found[0]}; go on with"
+                " those, or begin a new measurement"
+            )
+        return str(found[1])
+
+    def finish(self, routine: str) -> None:
+        """Note that a routine is through."""
+        self._db.execute("update routines set state = 'done' where name = ?", (routine,))
+
+    def is_done(self, routine: str) -> bool:
+        """Whether a routine is through."""
+        found = self._routine(routine)
+        return found is not None and found[2] == "done"
+
+    def bench(self, routine: str) -> str:
+        """Under which conditions a routine was begun.
+
+        Raises:
+            BadInputError: it was not.
+        """
+        found = self._routine(routine)
+        if found is None:
+            raise BadInputError(f"{self.name}: {routine} was not measured")
+        return str(found[1])
+
+    def routines(self) -> list[str]:
+        """Those begun, in order."""
+        return [name for (name,) in self._db.execute("select name from routines order by rowid")]
+
+    def write(
+        self,
+        routine: str,
+        position: int,
+        kind: Kind,
+        digest: str,
+        arguments: Mapping[str, Any],
+        *,
+        label: str = "",
+        repeat: int = -1,
+        state: State = "intended",
+        program: PulseProgram | None = None,
+        result: NDArray[np.float64] | None = None,
+        time: float,
+        seconds: float | None = None,
+    ) -> int:
+        """Write a step down, before it is done or after; returns its number."""
+        cursor = self._db.execute(
+            "insert into steps (routine, position, kind, label, repeat, arguments, digest, state,"
+            " result, shape, program, time, seconds)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                routine, position, kind, label, repeat, json.dumps(arguments), digest, state,
+                *_bytes(result), None if program is None else program.to_bytes(), time, seconds,
+            ),
+        )  # fmt: skip
+        return int(cursor.lastrowid or 0)
+
+    def settle(
+        self,
+        number: int,
+        state: State,
+        result: NDArray[np.float64] | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Write down what became of a step that was intended."""
+        self._db.execute(
+            "update steps set state = ?, result = ?, shape = ?, seconds = ? where number = ?",
+            (state, *_bytes(result), seconds, number),
+        )
+
+    def forget(self, number: int) -> None:
+        """Take back a step that was written down and then not begun."""
+        self._db.execute("delete from steps where number = ? and state = 'intended'", (number,))
+
+    def step(self, routine: str, position: int) -> Step | None:
+        """One step of a routine, if it came to it."""
+        rows = self._select("where routine = ? and position = ?", (routine, position))
+        return rows[0] if rows else None
+
+    def steps(self, *routines: str) -> list[Step]:
+        """All steps of some routines, or all there are, in the order of time."""
+        if not routines:
+            return self._select("order by number", ())
+        marks = ", ".join("?" * len(routines))
+        return self._select(f"where routine in ({marks}) order by number", routines)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _routine(self, name: str) -> tuple[str, str, str] | None:
+        found: tuple[str, str, str] | None = self._db.execute(
+            "select parameters, bench, state from routines where name = ?", (name,)
+        ).fetchone()
+        return found
+
+    def _select(self, where: str, values: tuple[Any, ...]) -> list[Step]:
+        rows = self._db.execute(f"select {_COLUMNS}, result, program from steps {where}", values)
+        return [_step(*row) for row in rows]
+
+
+def _step(*row: Any) -> Step:
+    *fields, shape, result, program = row
+    fields[6] = json.loads(fields[6])
+    back = None if result is None else np.frombuffer(result).reshape(json.loads(shape))
+    sent = None if program is None else PulseProgram.from_bytes(program)
+    return Step(*fields, result=back, program=sent)
+
+
+def _bytes(values: NDArray[np.float64] | None) -> tuple[memoryview | None, str | None]:
+    if values is None:
+        return None, None
+    kept = np.ascontiguousarray(values, np.float64)
+    return kept.data, json.dumps(kept.shape)
