@@ -12,7 +12,7 @@ from ohmloop.calibration.validation import ValidationPlan
 from ohmloop.calibration.validation.keeping import kept, load_kept
 from ohmloop.drivers import load_bench
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample, save_chip
+from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, load_chip, sample, save_chip
 from ohmloop.sim_backend.chip_file import bench_of, chip_dataset
 
 SHAPE = (12, 12)
@@ -41,6 +41,15 @@ def coarser(cells, by=1.6):
 @pytest.fixture
 def truth():
     return sample(PopulationSpec(), SHAPE, np.random.default_rng(4))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """A plan for tests that are about something else than the verdict."""
+    plan = ValidationPlan(
+        repeats=2, positions=2, long_pulses=8, long_reads=2, point_reads=2, copies=39
+    )
+    monkeypatch.setattr("ohmloop.app.validate._plan", lambda repeats: plan)
 
 
 @pytest.fixture
@@ -77,7 +86,7 @@ class Killed(BaseException):
     pass
 
 
-def test_killed_and_gone_on_with(ohmloop, truth, chip_file, tmp_path, monkeypatch):
+def test_killed_and_gone_on_with(ohmloop, truth, chip_file, tmp_path, monkeypatch, short):
     """As if the process had died between two readings; no pulse is sent twice."""
     twin = file_of(truth, tmp_path / "chip.nc")
     opened = []
@@ -90,7 +99,7 @@ def test_killed_and_gone_on_with(ohmloop, truth, chip_file, tmp_path, monkeypatc
         opened.append(self)
 
     def dying(self, rows, columns):
-        if self.cells.reads.max() == 40:
+        if self.cells.reads.max() == 20:
             raise Killed
         return real_read(self, rows, columns)
 
@@ -99,7 +108,7 @@ def test_killed_and_gone_on_with(ohmloop, truth, chip_file, tmp_path, monkeypatc
     with pytest.raises(Killed):
         _run("validate", chip_file, twin)
     content = twin.read_bytes()
-    assert (tmp_path / "chip.validation.sqlite").is_file()
+    assert (tmp_path / "chip.validation.measurement.sqlite").is_file()
     assert not kept(twin)
     monkeypatch.setattr(TwinCrossbar, "_read", real_read)
     done = ohmloop("validate", chip_file, twin, "--json")
@@ -122,7 +131,7 @@ def _run(*arguments):
     return validate(str(arguments[1]), arguments[2], Screen(True), 0, 3)
 
 
-def test_other_seed_does_not_go_on(ohmloop, truth, chip_file, tmp_path, monkeypatch):
+def test_other_seed_does_not_go_on(ohmloop, truth, chip_file, tmp_path, monkeypatch, short):
     twin = file_of(truth, tmp_path / "chip.nc")
 
     def dying(self, rows, columns):
@@ -135,6 +144,20 @@ def test_other_seed_does_not_go_on(ohmloop, truth, chip_file, tmp_path, monkeypa
     done = ohmloop("validate", chip_file, twin, "--seed", 5)
     assert done.status == 2
     assert "other parameters" in done.err
+    anew = ohmloop("validate", chip_file, twin, "--seed", 5, "--fresh")
+    assert anew.status == 0, anew.err
+
+
+def test_pulses_of_the_file(ohmloop, truth, chip_file, tmp_path):
+    """A file of stronger pulses than the bench's own: the chip gets those, and moves further."""
+    twin = file_of(truth, tmp_path / "chip.nc")
+    data = load_chip(twin)
+    for name in ("pulse_up_amplitude_V", "pulse_down_amplitude_V"):
+        data.attrs[name] *= 1.2
+    save_chip(data, twin)
+    done = ohmloop("validate", chip_file, twin, "--json")
+    assert done.status == 1
+    assert json.loads(done.out)["granularity_ratio"]["value"] > 1.1
 
 
 def test_bad_input(ohmloop, truth, chip_file, tmp_path):
@@ -160,10 +183,8 @@ def test_bad_input(ohmloop, truth, chip_file, tmp_path):
     assert not list(tmp_path.glob("*sqlite*"))
 
 
-def test_over_the_wire(ohmloop, live_bench_file, emulated, tmp_path, monkeypatch):
+def test_over_the_wire(ohmloop, live_bench_file, emulated, tmp_path, short):
     """The chip behind emulated instruments, against the file that tells the truth of it."""
-    short = ValidationPlan(repeats=2, positions=2, long_pulses=8, long_reads=2, point_reads=2)
-    monkeypatch.setattr("ohmloop.app.validate._plan", lambda repeats: short)
     with open_on_bench(load_bench(live_bench_file)) as chip:
         bench = {
             "conditions": chip.conditions,

@@ -201,6 +201,9 @@ def validate(
     figure: Annotated[
         Path | None, typer.Option(help="Where to draw it (.png, .svg, .pdf).", show_default=False)
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw away what an interrupted one has measured.")
+    ] = False,
     record: Record = None,
     as_json: AsJson = False,
 ) -> None:
@@ -215,7 +218,7 @@ def validate(
     from .validate import validate as run
 
     screen = Screen(as_json)
-    found = run(bench, chip, screen, seed, repeats, figure, record)
+    found = run(bench, chip, screen, seed, repeats, figure, record, fresh)
     screen.result(found)
     if not found["serves"]:
         raise typer.Exit(1)

@@ -131,7 +131,7 @@ def wrong_twin(population: Population, granularity: float = 1.0, skew: float = 1
 
 
 def calibrated(chip: Crossbar, seed: int) -> xr.Dataset:
-    """The chip record of a calibration with the default plan."""
+    """The chip record of a calibration with the standard recipe."""
     from ohmloop.calibration import calibrate
 
-    return calibrate(chip, rng=np.random.default_rng(seed))
+    return calibrate(chip, seed=seed)

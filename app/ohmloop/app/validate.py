@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ohmloop.drivers import BadInputError, Crossbar, open_crossbar
 
 from .console import Report, Screen
+from .measurement_file import beside, open_measurement
 from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ohmloop.calibration import MeasurementStore
     from ohmloop.calibration.validation import Validation, ValidationPlan
 
 _PICTURES = (".png", ".svg", ".pdf")
@@ -28,29 +31,35 @@ def validate(
     repeats: int,
     figure: Path | None = None,
     record: Path | None = None,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Validate the twin in ``path`` against the crossbar called ``name``.
 
-    Every step goes to ``CHIP.validation.sqlite`` as it is measured, predictions before the pulses
-    that they are of; once the result is in the chip file, that file is removed.
+    Every step goes to ``CHIP.validation.measurement.sqlite`` as it is measured, predictions before
+    the pulses that they are of; once the result is in the chip file, that file is removed. What is
+    there already is gone on with, unless ``fresh``.
 
     Raises:
         BadInputError: the files are wrong, or not of one another.
         InstrumentError: the bench failed; what was measured is kept, and the same command goes on.
     """
     from ohmloop.calibration.validation.keeping import keep
+    from ohmloop.calibration.validation.validating import check_twin
     from ohmloop.sim_backend import load_chip
 
     chip, plan = load_chip(path), _plan(repeats)
     _check_picture(figure)
-    kept = path.with_suffix(".validation.sqlite")
+    named = path.with_suffix(".validation.nc")
+    kept = beside(named)
     with orderly_interrupts():
         try:
             with (
                 open_crossbar(name, calibration=str(path), record=record) as crossbar,
                 screen.progress("validating") as progress,
             ):
-                found = _measured(crossbar, chip, path, plan, kept, seed, progress)
+                check_twin(chip, crossbar)
+                with closing(open_measurement(named, kept.exists() and not fresh, fresh)) as store:
+                    found = _measured(crossbar, chip, path, plan, store, seed, progress)
         except BaseException as error:
             if kept.exists() and not isinstance(error, BadInputError):
                 screen.trouble(f"what was measured is kept in {kept}; the same command goes on")
@@ -83,29 +92,23 @@ def _measured(
     chip: xr.Dataset,
     path: Path,
     plan: ValidationPlan,
-    kept: Path,
+    store: MeasurementStore,
     seed: int,
     progress: Report,
 ) -> Validation:
-    """Checked, then measured step by step, or gone on with."""
+    """Measured step by step, or gone on with; with the pulses that the file is of."""
     from ohmloop.calibration.measuring.session import Session
-    from ohmloop.calibration.measuring.store import MeasurementStore
-
     from ohmloop.calibration.validation import validate_twin
-    from ohmloop.calibration.validation.validating import check_twin
+    from ohmloop.sim_backend.chip_file import bench_of
 
-    check_twin(chip, crossbar)
     digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
     parameters = {"plan": plan.model_dump(mode="json"), "seed": seed, "chip": digest}
-    store = MeasurementStore(kept)
-    try:
-        store.begin("validation", json.dumps(parameters, sort_keys=True), crossbar.name)
-        session = Session(crossbar, store, "validation", seed=seed)
-        most = crossbar.limits.pulses_per_program
-        found = validate_twin(session, chip, plan, most=most, seed=seed, progress=progress)
-        store.finish("validation")
-    finally:
-        store.close()
+    store.begin("validation", json.dumps(parameters, sort_keys=True), crossbar.name)
+    conditions = bench_of(chip)["conditions"]
+    session = Session(crossbar, store, "validation", seed=seed, conditions=conditions)
+    most = crossbar.limits.pulses_per_program
+    found = validate_twin(session, chip, plan, most=most, seed=seed, progress=progress)
+    store.finish("validation")
     return found
 
 

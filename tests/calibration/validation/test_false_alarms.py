@@ -41,7 +41,7 @@ def test_intervals_of_fitted_twins_hold_what_they_say(kit, tried):
     found = []
     for seed in range(20):
         cells = sample(PopulationSpec(), (12, 12), np.random.default_rng(seed))
-        record = calibrate(kit.twin_of(cells, seed), rng=np.random.default_rng(seed))
+        record = calibrate(kit.twin_of(cells, seed), seed=seed)
         found.append(tried(cells, record, seed=seed))
     for level in (0.5, 0.9, 0.95):
         mean = np.mean([f.scores.coverage[level].value for f in found])

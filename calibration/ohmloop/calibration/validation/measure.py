@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ohmloop.calibration.measuring.progress import Progress
 from ohmloop.drivers import BadInputError, PulseProgram
 
 from .outcome import Array, Mask, Repeat, outcome
@@ -18,9 +19,6 @@ from .sequences import PulseSequence
 
 if TYPE_CHECKING:
     import xarray as xr
-
-Progress = Callable[[int, int, str], None]
-"""``progress(done, total, text)``: readings done, of how many, and the kind of sequence."""
 
 _SPARE = 3
 """Repeats that are made in place of some in which a program was left in doubt."""

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ohmloop.calibration.measuring.progress import Progress
 from ohmloop.drivers import ChipFileError, Crossbar
 from ohmloop.sim_backend.chip_file import bench_of, population_of
 
 from .change import Change, find_change, median
 from .copies import TwinCopies
-from .measure import Progress, Steps, measure
+from .measure import Steps, measure
 from .outcome import Array, usable_of
 from .plan import ValidationPlan
 from .predictive import Forecaster
@@ -81,18 +82,13 @@ def check_twin(chip: xr.Dataset, crossbar: Crossbar) -> None:
     """Refuse a chip file that cannot be of a crossbar, before a pulse is sent.
 
     Raises:
-        ChipFileError: another shape, other pulses, or no usable cell.
+        ChipFileError: another shape, or no usable cell.
     """
     shape = chip["usable"].shape
     if shape != crossbar.shape:
         raise ChipFileError(f"the chip file is of a crossbar of {shape}, this is {crossbar.shape}")
     if not chip["usable"].to_numpy().any():
         raise ChipFileError("the chip file has no usable cell; calibrate again")
-    if bench_of(chip)["conditions"] != crossbar.conditions:
-        raise ChipFileError(
-            "the chip file was measured with other pulses than the bench gives; set the bench's"
-            " pulses to those of the file, or calibrate again"
-        )
 
 
 def planned(
