@@ -125,7 +125,7 @@ def _measure(
                 f"{name}: a twin opened anew does not remember its pulses; use --fresh"
             )
         _announce(recipe, chip, screen)
-        with screen.progress("calibrating") as progress:
+        with screen.progress("calibrating", time_left=False) as progress:
             calibrate_chip(chip, recipe, store, seed, progress)
         return int(getattr(chip, "messages", 0))
 

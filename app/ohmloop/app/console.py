@@ -15,6 +15,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -68,15 +69,19 @@ class Screen:
             sys.stdout.flush()
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Report]:
-        """A bar on a terminal, plain lines every few seconds otherwise; both on standard error."""
+    def progress(self, what: str, time_left: bool = True) -> Iterator[Report]:
+        """A bar on a terminal, plain lines every few seconds otherwise; both on standard error.
+
+        ``time_left``: guess it from the steps done; not where the text says it better.
+        """
         if self._err.is_terminal:
-            columns = (
+            columns: list[ProgressColumn] = [
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TimeRemainingColumn(),
-            )
+            ]
+            if time_left:
+                columns.append(TimeRemainingColumn())
             with Progress(*columns, console=self._err, transient=True) as bar:
                 yield _Bar(bar, bar.add_task(what, total=None), what)
         else:

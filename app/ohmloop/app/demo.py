@@ -87,7 +87,7 @@ class Demo:
         recipe = load_recipe("standard")
         store = open_measurement(self.chip_file, resume=False, fresh=True)
         with closing(store), open_crossbar(str(self.bench)) as chip:
-            with self.screen.progress("calibrate") as progress:
+            with self.screen.progress("calibrate", time_left=False) as progress:
                 calibrate_chip(chip, recipe, store, self.seed, progress)
             self._count(chip)
             found = finish(store, recipe, self.chip_file, self.screen)

@@ -51,7 +51,7 @@ def test_packaged_ones_in_order():
         ("routines: [continuity, continuity]", r"routines\.1\.continuity: is given twice"),
         ("routines: [{continuity: {}, held_out: {}}]", "routines.0: must be the name"),
         ("routine: [continuity]", "routine: unknown key"),
-        ("routines: [{symmetric_point: {reads: 10}}]", "multiples of 4"),
+        ("routines: [{symmetric_point: {reads: 10}}]", "multiples of 8"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_key(text, message, tmp_path):

@@ -33,10 +33,10 @@ class PaperCrossbar(Crossbar):
             name=name,
         )
 
-    def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NoReturn:
+    def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NoReturn:  # noqa: ARG002
         raise ProgramError(f"{self.name} is on paper only")
 
-    def _pulse(self, program: PulseProgram, sequence: int) -> NoReturn:
+    def _pulse(self, program: PulseProgram, sequence: int) -> NoReturn:  # noqa: ARG002
         raise ProgramError(f"{self.name} is on paper only")
 
     def _make_safe(self) -> None:

@@ -89,8 +89,8 @@ def measure(
     plan = Plan(crossbar.conditions)
     for entry in recipe.entries:
         tracker.begin(entry.name)
+        conditions = _begin(store, entry, crossbar, plan.conditions)
         if not store.is_done(entry.name):
-            conditions = _begin(store, entry, crossbar, plan.conditions)
             session = Session(
                 crossbar,
                 store,

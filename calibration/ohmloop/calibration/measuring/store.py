@@ -131,6 +131,8 @@ class MeasurementStore:
         if not tables:
             self._db.executescript(_SCHEMA)
             self.tell(format=_FORMAT, version=_VERSION)
+        elif not self._db.execute("select 1 from sqlite_master where name = 'what'").fetchone():
+            raise BadInputError("other tables")
         if self.what().get("format") != _FORMAT:
             raise BadInputError("other tables")
         if self.what()["version"] != _VERSION:
@@ -273,11 +275,14 @@ class MeasurementStore:
 
 
 def _step(*row: Any) -> Step:
-    *fields, shape, result, program = row
-    fields[6] = json.loads(fields[6])
-    back = None if result is None else np.frombuffer(result).reshape(json.loads(shape))
-    sent = None if program is None else PulseProgram.from_bytes(program)
-    return Step(*fields, result=back, program=sent)
+    values = dict(zip(Step.__slots__, row[:10], strict=False))  # the columns are in its order
+    shape, result, program = row[10:]
+    values["arguments"] = json.loads(values["arguments"])
+    if result is not None:
+        values["result"] = np.frombuffer(result).reshape(json.loads(shape))
+    if program is not None:
+        values["program"] = PulseProgram.from_bytes(program)
+    return Step(**values)
 
 
 def _bytes(values: NDArray[np.float64] | None) -> tuple[memoryview | None, str | None]:

@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-SETTLED = 1.0
-"""Median over cells of drift in standard errors, from which on cells have settled.
-
-Without any drift it is 0.67, the median of the size of a normal variable.
-"""
+SETTLED = 2.0
+"""Mean drift of the cells, in its standard errors, below which they have settled."""
 
 
 class SymmetricPointRoutine(Routine):
@@ -40,7 +37,7 @@ class SymmetricPointRoutine(Routine):
 
     Attributes:
         approach: up pulses (down, if negative) before the alternation, to begin near the point.
-        reads: fewest readings while pulses alternate; a multiple of 4.
+        reads: fewest readings while pulses alternate; a multiple of 8.
         most_reads: most readings; beyond ``reads``, only as long as the cells drift.
         pulses_per_read: pulses between two readings; an odd number, so that readings after an up
             and after a down pulse are equally many.
@@ -58,8 +55,8 @@ class SymmetricPointRoutine(Routine):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.reads % 4 or self.most_reads % 4:
-            raise ValueError("reads and most_reads must be multiples of 4")
+        if self.reads % 8 or self.most_reads % 8:
+            raise ValueError("reads and most_reads must be multiples of 8")
         if self.most_reads < self.reads:
             raise ValueError("most_reads must not be below reads")
         if not self.pulses_per_read % 2:
@@ -86,7 +83,7 @@ class SymmetricPointRoutine(Routine):
             session.pulse(alternation(session.shape, signs), label=ALTERNATE)
             readings.append(session.read(label=ALTERNATE))
             first = -int(signs[-1])
-            enough = len(readings) >= self.reads and len(readings) % 4 == 0
+            enough = len(readings) >= self.reads and len(readings) % 8 == 0
             if enough and drift_in_errors(np.array(readings)) < SETTLED:
                 return
 
@@ -96,12 +93,10 @@ class SymmetricPointRoutine(Routine):
 
         readings = measured.readings(ALTERNATE)
         point, error = fixed_point(readings)
-        still, noise = drift(readings)
         maps = {
             "symmetric_point": (point, "symmetric point, by alternation"),
             "symmetric_point_stderr": (error, "its standard error"),
-            "drift": (still, "change from the third to the fourth quarter of the readings"),
-            "drift_stderr": (noise, "its standard error"),
+            "drift": (drift(readings), "change from the third to the last quarter of readings"),
         }
         data = xr.Dataset(
             {
@@ -117,7 +112,8 @@ class SymmetricPointRoutine(Routine):
         settled = drifts < SETTLED
         data.attrs["verdict"] = (
             f"after {given} alternating pulses the cells"
-            f" {'have settled' if settled else 'still drift'}: {drifts:.2g} standard errors"
+            f" {'have settled' if settled else 'still drift'}: their mean drift is"
+            f" {drifts:.2g} of its standard errors"
         )
         return data
 
@@ -165,21 +161,30 @@ def fixed_point(readings: Array) -> tuple[Array, Array]:
     return mean, np.sqrt(variance / len(pairs) * (1 + r) / (1 - r))
 
 
-def drift(readings: Array) -> tuple[Array, Array]:
-    """Change from the third to the fourth quarter of the readings, and its standard error, S."""
-    pairs = _pairs(readings[len(readings) // 2 :])
-    half = len(pairs) // 2
-    early, late = pairs[:half], pairs[-half:]
-    steps = np.diff(_pairs(readings), axis=0)
-    # successive differences see noise and no slow drift; a difference of two has twice the variance
-    noise = (steps**2).mean(axis=0) / 2
-    return late.mean(axis=0) - early.mean(axis=0), np.sqrt(2 * noise / half)
+def drift(readings: Array) -> Array:
+    """Change from the third to the last quarter of the readings, ``(rows, columns)``, S."""
+    quarters = _quarters(readings)
+    change: Array = quarters[3] - quarters[2]
+    return change
 
 
 def drift_in_errors(readings: Array) -> float:
-    """Median over cells of the size of ``drift`` in its standard errors."""
-    change, error = drift(readings)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.abs(change) / error
-    size = size[np.isfinite(size)]
-    return float(np.median(size)) if size.size else 0.0
+    """Mean of the cells' drift, in the direction in which each set out, in its standard errors.
+
+    A cell that is still on its way goes on as it began; one that wanders about its symmetric point
+    rather comes back. The error of the mean is what the cells themselves show. Fewer than four
+    cells cannot tell: infinite.
+    """
+    quarters = _quarters(readings)
+    onward = (np.sign(quarters[1] - quarters[0]) * (quarters[3] - quarters[2])).ravel()
+    onward = onward[np.isfinite(onward)]
+    if onward.size < 4:
+        return float("inf")
+    spread = float(onward.std(ddof=1))
+    return float(onward.mean()) / spread * onward.size**0.5 if spread else 0.0
+
+
+def _quarters(readings: Array) -> Array:
+    """Means of the pairs in each quarter of the readings, ``(4, rows, columns)``, S."""
+    means: Array = _pairs(readings).reshape(4, -1, *readings.shape[1:]).mean(axis=1)
+    return means
