@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from ohmloop.calibration.covariance import keep_covariance
 from ohmloop.calibration.validation import Forecaster, TwinCopies, ValidationPlan, make_sequences
 from ohmloop.calibration.validation.predictive import CUTS, LEVELS, Predictive, tiled
 from ohmloop.drivers.pulses import CellPulses
+from ohmloop.sim_backend.responses.piecewise import Piecewise
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +104,25 @@ def test_uncertain_parameters_widen_and_together_they_cancel(kit, record, sequen
         )
     )
     assert none < together < alone
+
+
+def test_tables_are_drawn_entry_by_entry(kit, truth):
+    """A response function of tables, whose covariance names single entries."""
+    r = truth.response
+    table = np.repeat(np.asarray(r.dg_min)[..., None], 3, axis=2)
+    cells = replace(truth, response=Piecewise(r.g_min, r.g_max, table, table))
+    record = kit.file_of(cells)
+    name = next(n for n in Piecewise.units if n not in ("g_min", "g_max"))
+    names = (f"{name}[1]", "dg_std")
+    covariance = np.zeros((256, 2, 2))
+    covariance[:, 0, 0] = (0.1 * table[..., 1].ravel()) ** 2
+    keep_covariance(record, names, covariance, np.ones(truth.shape, bool))
+    rows = np.arange(16)
+    drawn = TwinCopies(record).draw(rows, 200, np.random.default_rng(0))
+    values = getattr(drawn.response, name).reshape(200, 16, 16, 3)
+    spread = np.log(values).std(axis=0)
+    np.testing.assert_allclose(spread[..., 1], 0.1, rtol=0.25)
+    np.testing.assert_array_equal(values[..., 0], np.tile(table[..., 0], (200, 1, 1)))
 
 
 def test_programs_of_copies(kit, truth, sequences):

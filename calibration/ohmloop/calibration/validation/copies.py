@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmloop.calibration.covariance import COVARIANCE
 from ohmloop.sim_backend import Population
 from ohmloop.sim_backend.chip_file import population_of
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-COVARIANCE = "parameter_covariance"
 _NOISES = ("dg_std", "read_std", "dg_add")
 
 
@@ -40,7 +40,7 @@ class TwinCopies:
         response = self.population.response
         own = {f.name: np.asarray(getattr(response, f.name)) for f in fields(response)}
         noises = {n: np.asarray(getattr(self.population, n)) for n in _NOISES}
-        known = {n: v for n, v in (own | noises).items() if v.ndim == 2}
+        known = _by_entry(own | noises)
         self._low = {n: limits[0] for n, limits in response.limits.items()}
         self._high = {n: limits[1] for n, limits in response.limits.items()}
         self.names, self._root = _uncertainty(chip, known)
@@ -65,10 +65,11 @@ class TwinCopies:
         for i, name in enumerate(self.names):
             values = self._moved(name, means[..., i], moved[..., i])
             drawn[name] = values.reshape(copies * rows.size, -1).astype(np.float32)
-        return _with(tiled, drawn)
+        return _with(tiled, _whole(drawn, tiled.response))
 
     def _moved(self, name: str, mean: Array, by: Array) -> Array:
-        low, high = self._low.get(name, 0.0), self._high.get(name, np.inf)
+        whole = name.partition("[")[0]
+        low, high = self._low.get(whole, 0.0), self._high.get(whole, np.inf)
         if low == 0:
             with np.errstate(divide="ignore", invalid="ignore"):
                 share = np.where(mean > 0, by / mean, 0.0)
@@ -83,13 +84,41 @@ def _uncertainty(chip: xr.Dataset, known: Mapping[str, Any]) -> tuple[list[str],
         all_names = [str(name) for name in chip["parameter"].to_numpy()]
         at = [i for i, name in enumerate(all_names) if name in known]
         covariance = chip[COVARIANCE].to_numpy()[:, :, at][:, :, :, at].astype(np.float64)
-        finite = np.isfinite(covariance).all(axis=(2, 3), keepdims=True)
-        return [all_names[i] for i in at], _root(np.where(finite, covariance, 0.0))
-    names = [n for n in known if f"{n}_stderr" in chip]
-    errors = [np.nan_to_num(chip[f"{n}_stderr"].to_numpy()) for n in names]
+        return [all_names[i] for i in at], _root(np.nan_to_num(covariance))
+    maps = {
+        n: np.asarray(chip[f"{n}_stderr"])
+        for n in {name.partition("[")[0] for name in known}
+        if f"{n}_stderr" in chip
+    }
+    found = _by_entry(maps)
+    names = [n for n in known if n in found]
+    errors = [np.nan_to_num(found[n]) for n in names]
     shape = (*next(iter(known.values())).shape, len(names))
     diagonal = np.stack(errors, axis=-1) if names else np.zeros(shape)
     return names, diagonal[..., None] * np.eye(len(names))
+
+
+def _by_entry(maps: Mapping[str, Any]) -> dict[str, Any]:
+    """Maps by name, tables entry by entry: ``table_up[0]`` and so on."""
+    found: dict[str, Any] = {}
+    for name, values in maps.items():
+        if values.ndim == 2:
+            found[name] = values
+        else:
+            found |= {f"{name}[{i}]": values[..., i] for i in range(values.shape[-1])}
+    return found
+
+
+def _whole(drawn: dict[str, Any], response: Any) -> dict[str, Any]:
+    """Entries of tables put into their tables again."""
+    found: dict[str, Any] = {}
+    for name, values in drawn.items():
+        table, _, entry = name.partition("[")
+        if not entry:
+            found[name] = values
+            continue
+        found.setdefault(table, getattr(response, table).copy())[..., int(entry[:-1])] = values
+    return found
 
 
 def _root(covariance: Array) -> Array:
