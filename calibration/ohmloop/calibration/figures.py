@@ -41,7 +41,7 @@ def maps(chip: xr.Dataset) -> Figure:
     """Conductance, symmetric point, granularity and health over the chip."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
-    with drawing(2, 2, (6.5, 5.4)) as (fig, axes):
+    with _figure(2, 2, (6.5, 5.4)) as (fig, axes):
         usable = chip["usable"].to_numpy().astype(bool)
         for ax, name, title in zip(
             axes.flat,
@@ -72,7 +72,7 @@ def responses(readings: Array, pulses: NDArray[np.int32], cells: Cells, names: l
     errors, variances = prediction_errors(cells, readings, pulses)
     mean = mean_path(cells, readings[0], pulses)
     x = np.abs(pulses).cumsum(axis=0)
-    with drawing(2, len(names), (6.5, 3.6), sharex="col", sharey="row", height_ratios=(3, 1)) as (
+    with _figure(2, len(names), (6.5, 3.6), sharex="col", sharey="row", height_ratios=(3, 1)) as (
         fig,
         axes,
     ):
@@ -105,7 +105,7 @@ def mean_path(cells: Cells, start: Array, pulses: NDArray[np.int32]) -> Array:
 def histograms(chip: xr.Dataset) -> Figure:
     """Fitted parameters of usable cells, with medians."""
     usable = chip["usable"].to_numpy().astype(bool)
-    with drawing(2, 4, (6.5, 3.4)) as (fig, axes):
+    with _figure(2, 4, (6.5, 3.4)) as (fig, axes):
         for ax, (name, (label, factor)) in zip(axes.flat, HISTOGRAMS.items(), strict=True):
             values = chip[name].to_numpy()[usable] * factor
             low, high = np.percentile(values, [0.5, 99.5])
@@ -132,7 +132,7 @@ def symmetric_points(chip: xr.Dataset) -> Figure:
         )
     )
     z = (measured - model) / np.hypot(model_error, error)
-    with drawing(1, 2, (6.5, 2.9)) as (fig, axes):
+    with _figure(1, 2, (6.5, 2.9)) as (fig, axes):
         _diagonal(axes[0], model, measured)
         axes[0].set(xlabel="from the model (uS)", ylabel="measured by alternation (uS)")
         _standard(axes[1], z, "difference (standard errors)")
@@ -145,7 +145,7 @@ def held_out(prediction: Prediction) -> Figure:
     change = ((p.measured - p.measured[:, :1])[:, 1:, p.usable] * _MICRO).ravel()
     expected = ((p.predicted - p.measured[:, :1])[:, 1:, p.usable] * _MICRO).ravel()
     rmse, noise = p.by_position()
-    with drawing(1, 2, (6.5, 2.9)) as (fig, axes):
+    with _figure(1, 2, (6.5, 2.9)) as (fig, axes):
         _diagonal(axes[0], expected, change)
         axes[0].set(xlabel="predicted change (uS)", ylabel="measured change (uS)")
         at = np.arange(1, rmse.size + 1)
@@ -158,7 +158,7 @@ def held_out(prediction: Prediction) -> Figure:
 
 def trajectories(prediction: Prediction, at: list[tuple[int, int]]) -> Figure:
     """Held-out sequences of a few cells: every repeat, and the twin's prediction of each."""
-    with drawing(1, len(at), (6.5, 2.4), sharey=True) as (fig, axes):
+    with _figure(1, len(at), (6.5, 2.4), sharey=True) as (fig, axes):
         for ax, (row, column) in zip(np.atleast_1d(axes).flat, at, strict=True):
             for r, (seen, expected) in enumerate(
                 zip(prediction.measured, prediction.predicted, strict=True)
@@ -174,7 +174,7 @@ def trajectories(prediction: Prediction, at: list[tuple[int, int]]) -> Figure:
 
 
 @contextmanager
-def drawing(
+def _figure(
     rows: int, columns: int, size: tuple[float, float], **options: Any
 ) -> Iterator[tuple[Figure, Any]]:
     """Axes on a figure of no window system, with our fonts."""
@@ -217,3 +217,7 @@ def _standard(ax: Any, z: Array, label: str) -> None:
 
 def _word(health: Health) -> str:
     return "ok" if health == Health.OK else health.name.lower().replace("_", " ")
+
+
+drawing = _figure
+"""The same for figures of other modules."""

@@ -103,7 +103,7 @@ class _Draw:
             Kind.IDLE: self._idle,
         }[kind]
         start = self._uniform(-self.plan.start_pulses)
-        if kind is not Kind.LONG:  # a long train begins at the lower end
+        if kind is not Kind.LONG:  # a long train begins in the lower part
             start += self._programs(self._to_point())
         return PulseSequence(kind, start, tuple(maker(rng)))
 

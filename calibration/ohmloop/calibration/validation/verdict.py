@@ -21,6 +21,9 @@ from .scores import Estimate, KindScore, Scores
 SIGMAS = 3.1
 GOOD, FAIR = 1.2, 1.5
 """Error over noise up to which a twin is good, and up to which it may serve."""
+BEYOND = 2.0
+"""Error over noise up to which a twin is good where sequences leave what a fit saw, and it says
+so."""
 ANNOUNCED = 1.2
 """Error over the spread that the twin expects up to which an error counts as announced."""
 HONEST = 0.05
@@ -103,7 +106,7 @@ def _announced(kind: KindScore) -> bool:
 
 def _allowed(kind: KindScore) -> float:
     """Long trains leave what a fit saw: there an error may show, if it was announced."""
-    return FAIR if kind.kind is Kind.LONG and _announced(kind) else GOOD
+    return BEYOND if kind.kind is Kind.LONG and _announced(kind) else GOOD
 
 
 def _diagnosis(bad: list[KindScore], change: Change, moved: list[str]) -> tuple[Word, list[str]]:
