@@ -16,6 +16,7 @@ from ohmloop.drivers import (
     Region,
     SqliteJournal,
 )
+from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 
 OWN = PulseConditions(PulseShape(1.0, 1e-3), PulseShape(-1.0, 1e-3), 1e-3)
 
@@ -180,3 +181,12 @@ def test_make_safe_reaches_the_parent(parent):
 def test_rectangle_outside_the_parent_is_refused(parent, origin, shape):
     with pytest.raises(ConfigError, match="no room for"):
         Region(parent, origin, shape)
+
+
+def test_time_and_wear_are_the_parents():
+    twin = TwinCrossbar(sample(PopulationSpec(), (4, 4), np.random.default_rng(0)), seed=0)
+    part = Region(twin, (1, 1), (2, 2))
+    part.pulse(CellPulses(np.full((2, 2), 3, np.int32)))
+    part.wait(5.0)
+    assert twin.clock.now == part.clock.now == 5.0
+    assert part.wear.tolist() == twin.wear[1:3, 1:3].tolist() == [[3, 3], [3, 3]]

@@ -29,7 +29,7 @@ from ohmloop.sim_backend import Population
 from ohmloop.sim_backend.responses import ResponseFunction
 
 from .kalman import Array
-from .raw import HELD_OUT, START, flat, steps_of
+from .raw import HELD_OUT, START, broken_at, flat, steps_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -102,7 +102,12 @@ def predict(raw: xr.Dataset, population: Population, usable: NDArray[np.bool_]) 
     readings, pulses = flat(raw, steps)
     repeat = raw["repeat"].to_numpy()[steps]
     length = int((repeat == 0).sum())
-    whole = [r for r in np.unique(repeat) if (repeat == r).sum() == length]
+    lost = broken_at(raw)[steps] & (raw["phase"].to_numpy()[steps] == HELD_OUT)
+    whole = [
+        r
+        for r in np.unique(repeat)
+        if (repeat == r).sum() == length and not lost[repeat == r].any()
+    ]
     if len(whole) < 2 or length < 2:
         raise ChipFileError("the raw data hold fewer than two held-out repeats; measure again")
     if raw["conductance"].shape[1:] != population.shape:

@@ -107,6 +107,13 @@ def steps_of(raw: xr.Dataset, *phases: str) -> NDArray[np.intp]:
     return np.flatnonzero(np.isin(raw["phase"].to_numpy().astype(str), phases))
 
 
+def broken_at(raw: xr.Dataset) -> NDArray[np.bool_]:
+    """Steps before whose reading nobody knows what happened to the cells, ``(steps,)``."""
+    if "broken" not in raw.variables:  # data of older versions ended where that happened
+        return np.zeros(raw.sizes["step"], bool)
+    return raw["broken"].to_numpy().astype(bool)
+
+
 def flat(raw: xr.Dataset, steps: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     """Conductances (S) and pulses of some steps, ``(steps, cells)``."""
     g, n = (raw[name].to_numpy()[steps] for name in ("conductance", "pulses"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ohmloop.drivers import ChipFileError, Clock, Crossbar
 from ohmloop.sim_backend.chip_file import characteristics_of, population_of
@@ -12,13 +15,15 @@ from .measuring import MeasurementStore, Recipe, load_recipe, measure, raw_of_st
 from .measuring.progress import Progress
 from .measuring.run import Provenance
 from .prediction import Prediction, predict
-from .raw import ALTERNATE, FITTED, HELD_OUT, READS, TRAIN, check_raw, flat, steps_of
+from .raw import ALTERNATE, FITTED, HELD_OUT, READS, TRAIN, broken_at, check_raw, flat, steps_of
 from .record import chip_record
 from .routines.held_out import HeldOut
 from .symmetric_point import symmetric_point
 
 if TYPE_CHECKING:
     import xarray as xr
+
+log = logging.getLogger("ohmloop")
 
 TRAJECTORY = ("pulse_response", "symmetric_point", "held_out")
 """Routines whose pulses and readings a chip record is made of, in one trajectory."""
@@ -134,7 +139,15 @@ def fit_phases(raw: xr.Dataset) -> CellFit:
         raise ChipFileError(
             f"the raw data lack {', '.join(sorted(missing))}: the measurement was interrupted"
         )
-    return fit_cells(*flat(raw, steps_of(raw, *FITTED)))
+    steps = steps_of(raw, *FITTED)
+    broken = np.flatnonzero(broken_at(raw)[steps])
+    if broken.size:
+        log.warning(
+            "a pulse program is in doubt: the fit goes by the %d of %d steps before it",
+            broken[0], steps.size,
+        )  # fmt: skip
+        steps = steps[: broken[0]]
+    return fit_cells(*flat(raw, steps))
 
 
 def validate(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .fit import CellFit
 from .kalman import Array
-from .raw import ALTERNATE, APPROACH, flat, steps_of
+from .raw import ALTERNATE, APPROACH, broken_at, flat, steps_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -60,11 +60,18 @@ def symmetric_point(raw: xr.Dataset, fitted: CellFit) -> SymmetricPoint:
         fitted: the cells.
     """
     steps = steps_of(raw, APPROACH, ALTERNATE)
+    broken = np.flatnonzero(broken_at(raw)[steps])
+    if broken.size:  # go by what came after
+        steps = steps[broken[-1] :]
     readings, pulses = flat(raw, steps)
     given = np.abs(pulses).sum(axis=1) // max(1, pulses.shape[1])
     given[0] = 0  # the approach itself; its reading is where the alternation starts
     at = np.flatnonzero(np.isfinite(readings).any(axis=1))
     last = at[1:][-(len(at) // 2) :]
+    if last.size == 0:
+        unknown = np.full(readings.shape[1], np.nan)
+        model = fitted.response.symmetric_point
+        return SymmetricPoint(model, fitted.stderr()["symmetric_point"], unknown, unknown)
     # the alternation begins upwards, so its middle line begins half a step above the first reading
     first = readings[at[0]] + fitted.response.dg_min / 2
     measured, error = _limit(fitted, first, readings[last], np.cumsum(given)[last])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .clock import Clock
 from .crossbar import Crossbar
 from .errors import ConfigError
 from .pulses import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
@@ -43,6 +44,16 @@ class Region(Crossbar):
             characteristics=known.region(self._rows, self._columns) if known else None,
             name=parent.name,
         )
+
+    @property
+    def clock(self) -> Clock:
+        """Its parent's."""
+        return self.parent.clock
+
+    @property
+    def wear(self) -> NDArray[np.int64]:
+        """Pulses of the region's cells in their life, as the parent counts them."""
+        return self.parent.wear[self._rows, self._columns]
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         return self.parent.read(rows + self.origin[0], columns + self.origin[1])

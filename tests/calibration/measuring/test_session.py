@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohmloop.calibration import MeasurementStore, Recipe, measure, raw_of_store
+from ohmloop.calibration import MeasurementStore, Recipe, measure, predict, raw_of_store
 from ohmloop.calibration.measuring import Session, raw_of_steps
 from ohmloop.calibration.routines.held_out import HeldOut
 from ohmloop.calibration.routines.pulse_response import PulseResponse
@@ -268,3 +268,12 @@ def test_a_foreign_file_is_refused(tmp_path, content):
         db.close()
     with pytest.raises(BadInputError, match="not a measurement of ohmloop"):
         MeasurementStore(path)
+
+
+def test_a_broken_repeat_is_left_out_of_the_prediction():
+    """Three repeats, a program of the last in doubt: two are left."""
+    chip, store = Broken(), MeasurementStore()
+    chip.doubtful = (12,)
+    measure(Recipe.of(HeldOut(length=4, repeats=3)), chip, store)
+    found = predict(raw_of_store(store), CELLS, np.ones(SHAPE, bool))
+    assert found.measured.shape == (2, 5, *SHAPE)

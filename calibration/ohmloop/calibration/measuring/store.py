@@ -5,6 +5,7 @@
     what      who was measured, by which recipe, with which seed
     routines  which were begun, with which parameters, at which pulse conditions; which are through
     steps     what was done to the chip, one row a step, with what came back
+    programs  the pulse programs that steps name by their digest, each once
 
 A pulse program is written down before it is sent, and again when it is done; a reading, as soon as
 it is there. So a process killed at any moment leaves at most one program open, and that one is in
@@ -47,15 +48,18 @@ create table if not exists steps (
     arguments text not null,
     digest text not null,
     state text not null check (state in ('intended', 'done', 'in doubt', 'failed')),
-    result blob,
-    shape text,
-    program blob,
+    program text,
     time real not null,
     seconds real,
+    shape text,
+    result blob,
     unique (routine, position)
 );
+create table if not exists programs (digest text primary key, program blob not null);
 """
-_COLUMNS = "number, routine, position, kind, label, repeat, arguments, digest, state, time, shape"
+_COLUMNS = (
+    "number, routine, position, kind, label, repeat, arguments, steps.digest, state, time, shape"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class MeasurementStore:
         self._db.execute("pragma locking_mode = exclusive")  # ends with the process
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
+        self._db.execute("pragma wal_autocheckpoint = 4000")  # pages: it waits for the disk
         tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
         if not tables:
             self._db.executescript(_SCHEMA)
@@ -219,13 +224,18 @@ class MeasurementStore:
         seconds: float | None = None,
     ) -> int:
         """Write a step down, before it is done or after; returns its number."""
+        if program is not None:  # first, so that no step names one that is not there
+            self._db.execute(
+                "insert or ignore into programs values (?, ?)",
+                (program.digest, program.to_bytes()),
+            )
         cursor = self._db.execute(
             "insert into steps (routine, position, kind, label, repeat, arguments, digest, state,"
             " result, shape, program, time, seconds)"
             " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 routine, position, kind, label, repeat, json.dumps(arguments), digest, state,
-                *_bytes(result), None if program is None else program.to_bytes(), time, seconds,
+                *_bytes(result), None if program is None else program.digest, time, seconds,
             ),
         )  # fmt: skip
         return int(cursor.lastrowid or 0)
@@ -270,7 +280,11 @@ class MeasurementStore:
         return found
 
     def _select(self, where: str, values: tuple[Any, ...]) -> list[Step]:
-        rows = self._db.execute(f"select {_COLUMNS}, result, program from steps {where}", values)
+        rows = self._db.execute(
+            f"select {_COLUMNS}, result, programs.program from steps"
+            f" left join programs on programs.digest = steps.program {where}",
+            values,
+        )
         return [_step(*row) for row in rows]
 
 
