@@ -58,7 +58,7 @@ def chip_file(truth, tmp_path):
     return file_of(truth, tmp_path / "bench.nc")
 
 
-def test_good_twin(ohmloop, truth, chip_file, tmp_path):
+def test_good_twin(ohmloop, truth, chip_file, tmp_path, short):
     twin, figure = file_of(truth, tmp_path / "chip.nc"), tmp_path / "v.png"
     done = ohmloop("validate", chip_file, twin, "--json", "--figure", figure)
     assert done.status == 0, done.err

@@ -14,7 +14,7 @@ from ohmloop.sim_backend import Population, PopulationSpec, TwinCrossbar, sample
 from ohmloop.sim_backend.arrays import Arrays
 from ohmloop.sim_backend.chip_file import chip_dataset, population_of
 
-PLAN = ValidationPlan()
+PLAN = ValidationPlan(copies=39)
 
 
 class PlainSession:

@@ -29,6 +29,8 @@ NAMES = ("up", "down", "scale")
 _PRIOR = np.array([1.0, 1.0, 0.1])
 """Standard deviations within which the numbers lie about 1, where a cell hardly tells."""
 _STEP, _ROUNDS, _LOWEST = 1e-4, 6, 0.02
+_CLOSE = 3e-3
+"""Step of nearly all cells at which to stop: far below what three numbers a cell are known to."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,8 @@ def _fit(cells: _Cells, paths: list[_Path]) -> tuple[Array, Array]:
         freedom = max(1, wanted.shape[0] - len(NAMES))
         noise = np.maximum((rest**2).sum(axis=0) / freedom, 1.0)
         errors = np.sqrt(np.einsum("cii->ic", np.linalg.inv(normal)) * noise)
+        if np.quantile(np.abs(move), 0.99) < _CLOSE and better.mean() > 0.99:
+            break
         factors = np.clip(best + np.where(better, move, move / 4), _LOWEST, 1 / _LOWEST)
     return best, errors
 
