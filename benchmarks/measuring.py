@@ -19,35 +19,35 @@ from ohmloop.drivers import CellPulses, Crossbar, load_bench, open_crossbar
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
 
-STEPS = 20
 
-
-def bare(crossbar: Crossbar, program: CellPulses) -> float:
+def bare(crossbar: Crossbar, program: CellPulses, steps: int) -> float:
     """Seconds a step: one program and one reading."""
     started = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         crossbar.pulse(program)
         crossbar.read()
-    return (time.perf_counter() - started) / STEPS
+    return (time.perf_counter() - started) / steps
 
 
-def kept(session: Session, program: CellPulses) -> float:
+def kept(session: Session, program: CellPulses, steps: int) -> float:
     """The same, kept."""
     started = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         session.pulse(program)
         session.read()
-    return (time.perf_counter() - started) / STEPS
+    return (time.perf_counter() - started) / steps
 
 
-def compare(crossbar: Crossbar, turns: int, what: str) -> None:
+def compare(crossbar: Crossbar, turns: int, steps: int, what: str) -> None:
     """Both in turns; the medians."""
     program = CellPulses(np.full(crossbar.shape, 5, np.int32))
-    bare(crossbar, program)
+    bare(crossbar, program, steps)
     with tempfile.TemporaryDirectory() as folder:
         store = MeasurementStore(Path(folder) / "m.sqlite")
         session = Session(crossbar, store, "benchmark")
-        pairs = [(bare(crossbar, program), kept(session, program)) for _ in range(turns)]
+        pairs = [
+            (bare(crossbar, program, steps), kept(session, program, steps)) for _ in range(turns)
+        ]
         store.close()
     without, with_store = np.median(pairs, axis=0)
     print(
@@ -58,8 +58,10 @@ def compare(crossbar: Crossbar, turns: int, what: str) -> None:
 
 if __name__ == "__main__":
     with open_crossbar("sim:soft-bounds?shape=64x64") as twin:
-        compare(twin, 9, "twin")
+        compare(twin, 9, 20, "twin")
     file = Path(__file__).parents[1] / "examples" / "bench-tsp.yaml"
-    with EmulatedBench(load_bench(file), any_port=True) as emulated:
-        with open_on_bench(emulated.bench) as chip:
-            compare(chip, 3, "emulated TSP bench")
+    with (
+        EmulatedBench(load_bench(file), any_port=True) as emulated,
+        open_on_bench(emulated.bench) as chip,
+    ):
+        compare(chip, 3, 5, "emulated TSP bench")

@@ -76,11 +76,11 @@ def command(*arguments: object, check: bool = True) -> subprocess.CompletedProce
     return subprocess.run(line, check=check, capture_output=True, text=True, timeout=120)
 
 
-def test_calibration_leaves_file_and_report_and_no_raw_data(lab):
+def test_calibration_leaves_file_report_and_measurement(lab):
     folder, emulated = lab
     assert (folder / "chip.nc").exists()
     assert "data:image/png" in (folder / "chip.html").read_text()
-    assert not (folder / "chip.raw.nc").exists()
+    assert (folder / "chip.measurement.sqlite").exists()
     assert not emulated.outputs_on
     assert emulated.rig.fixture.hot_switches == 0
 

@@ -140,14 +140,14 @@ def fit_phases(raw: xr.Dataset) -> CellFit:
             f"the raw data lack {', '.join(sorted(missing))}: the measurement was interrupted"
         )
     steps = steps_of(raw, *FITTED)
-    broken = np.flatnonzero(broken_at(raw)[steps])
-    if broken.size:
+    stretches = np.split(steps, np.flatnonzero(broken_at(raw)[steps]))
+    longest = max(stretches, key=len)
+    if len(longest) < len(steps):
         log.warning(
-            "a pulse program is in doubt: the fit goes by the %d of %d steps before it",
-            broken[0], steps.size,
+            "pulse programs are in doubt: the fit goes by the longest stretch without any,"
+            " %d of %d steps", len(longest), len(steps),
         )  # fmt: skip
-        steps = steps[: broken[0]]
-    return fit_cells(*flat(raw, steps))
+    return fit_cells(*flat(raw, longest))
 
 
 def validate(

@@ -51,8 +51,9 @@ class Tracker:
             (self._pulses if kind == "pulse" else self._reads).add(amount, seconds)
         self.done += 1
         if self._progress:
-            left_over = f"about {words(self.seconds_left)} left"
-            self._progress(self.done, self.total, f"{self._routine}, {left_over}")
+            self._progress(
+                self.done, self.total, f"{self._routine}, {words(self.seconds_left)} left"
+            )
 
     @property
     def total(self) -> int:
