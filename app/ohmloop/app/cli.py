@@ -250,6 +250,38 @@ def write(
 
 
 @app.command()
+def validate(
+    bench: Annotated[str, typer.Argument(help="Bench file, or bench.yaml#CROSSBAR.")],
+    chip: Annotated[Path, typer.Argument(help="Calibration file of its chip.")],
+    seed: Annotated[int, typer.Option(help="Seed of pulse sequences and predictions.")] = 0,
+    repeats: Annotated[int, typer.Option(help="How often each sequence is repeated.")] = 3,
+    figure: Annotated[
+        Path | None, typer.Option(help="Where to draw it (.png, .svg, .pdf).", show_default=False)
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw away what an interrupted one has measured.")
+    ] = False,
+    record: Record = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict fresh pulse sequences by the twin, measure them, and say whether it may be trusted.
+
+    Exit status 0: good, or usable with care; 1: the twin does not describe the chip; 2: bad input.
+    What was measured and found is added to the calibration file. Interrupted, the same command
+    goes on.
+
+    Example: `ohmloop validate examples/bench-tsp.yaml chip.nc`
+    """
+    from .validate import validate as run
+
+    screen = Screen(as_json)
+    found = run(bench, chip, screen, seed, repeats, figure, record, fresh)
+    screen.result(found)
+    if not found["serves"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     experiment: Annotated[
         Path | None, typer.Argument(help="Experiment file (YAML).", show_default=False)

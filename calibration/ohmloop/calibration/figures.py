@@ -218,3 +218,7 @@ def _standard(ax: Any, z: Array, label: str) -> None:
     ax.plot(grid, normal, color=ORANGE, label="standard normal")
     ax.set(xlabel=label, ylabel="density")
     ax.legend(loc="upper right")
+
+
+drawing = _figure
+"""The same for figures of other modules."""

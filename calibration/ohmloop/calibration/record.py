@@ -14,6 +14,7 @@ from ohmloop.drivers import BadInputError, ChipFileError
 from ohmloop.sim_backend import Population, SoftBounds, save_chip
 from ohmloop.sim_backend.chip_file import chip_dataset, maps_of
 
+from .covariance import keep_covariance
 from .fit import CellFit
 from .health import STILL, Health, assess, keep_health
 from .kalman import PARAMETERS, Array
@@ -154,6 +155,7 @@ def _add_maps(
         attrs = {"units": maps_of(SoftBounds)[name][0], "long_name": f"standard error of {name}"}
         values = np.where(usable, error, np.nan).reshape(shape)
         data[f"{name}_stderr"] = (_DIMS, values, attrs)
+    keep_covariance(data, PARAMETERS, fitted.covariance, usable.reshape(shape))
     measured = {
         "symmetric_point_measured": (point.measured, "symmetric point, measured by alternation"),
         "symmetric_point_measured_stderr": (point.measured_stderr, "its standard error"),
