@@ -101,9 +101,7 @@ def parameter_values(response: ResponseFunction) -> Array:
     return np.concatenate(rows)
 
 
-def derived_gradients(
-    response: ResponseFunction, names: tuple[str, ...]
-) -> tuple[Array, Array]:
+def derived_gradients(response: ResponseFunction, names: tuple[str, ...]) -> tuple[Array, Array]:
     """Derivatives of symmetric point and ``dg_min`` by the parameters.
 
     Implicitly, from ``G(SP, parameters) = 0`` and ``dg_min = F(SP, parameters)``.

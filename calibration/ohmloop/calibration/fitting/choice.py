@@ -16,9 +16,8 @@ import numpy as np
 
 from ohmloop.calibration.health import Health
 from ohmloop.drivers import BadInputError
-from ohmloop.sim_backend.responses import ResponseFunction
 
-from .families import FAMILIES, Family, family_of
+from .families import FAMILIES, Candidate, Family, family_of
 from .held_out import HeldOut, hold_out
 from .noises import NoiseModel
 from .robust import LIMIT
@@ -127,7 +126,7 @@ class Choice:
 
 def choose_family(
     traj: Trajectories,
-    families: Sequence[str | type[ResponseFunction] | Family] = FAMILIES,
+    families: Sequence[str | Candidate] = FAMILIES,
     *,
     sample: int = SAMPLE,
     steps: Sequence[tuple[str, ...]] = STEPS,
@@ -153,9 +152,7 @@ def choose_family(
     some, own = traj.of(picked), frame.of(picked)
     readings = int(np.isfinite(some.readings).sum(axis=0).max())
     fitting = [k for k in kinds if 2 * k.size <= readings] or kinds[:1]
-    tried = [
-        (kind, NoiseModel.of(traj, noise)) for kind in fitting for noise in steps
-    ]
+    tried = [(kind, NoiseModel.of(traj, noise)) for kind in fitting for noise in steps]
     forecasts = [hold_out(some, own, kind, noise) for kind, noise in tried]
     if not np.isfinite(forecasts[0].errors).any():
         raise BadInputError(
@@ -164,9 +161,7 @@ def choose_family(
     scores, chosen = _compare(tried, forecasts, own)
     kind, noise = tried[chosen]
     misfit, error = misfit_of(forecasts[chosen], own)
-    return Choice(
-        kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error
-    )
+    return Choice(kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error)
 
 
 def _compare(

@@ -92,9 +92,7 @@ def _stamp() -> int:
 @cache
 def _entry(stamp: int, keep: bool) -> Callable[..., Any]:
     @njit(nogil=True, error_model="numpy", cache=keep)  # type: ignore[untyped-decorator]
-    def entry(
-        p: Any, noise: Any, seen: Any, starts: Any, held: Any, first: Any, out: Any
-    ) -> Any:
+    def entry(p: Any, noise: Any, seen: Any, starts: Any, held: Any, first: Any, out: Any) -> Any:
         kernels.prediction_errors(p, noise, seen, starts, held, first, out)
         return 0 * stamp
 

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.calibration.health import Health, judge
-from ohmloop.sim_backend.responses import ResponseFunction
 
 from .cell_fit import CellFit
 from .entries import filter_of
-from .families import Family, family_of
+from .families import Candidate, Family, family_of
 from .noises import FEWEST, WEAK, NoiseModel, population
 from .reference import Filter, Noise
 from .scoring import Model, Optimum, Problem, maximise, restriction
@@ -58,7 +57,7 @@ class Fitted:
 
 def fit_trajectories(
     traj: Trajectories,
-    family: str | type[ResponseFunction] | Family,
+    family: str | Candidate,
     *,
     steps: tuple[str, ...] = ("dg_std",),
 ) -> CellFit:
@@ -116,9 +115,7 @@ def _better(problem: Problem, best: Optimum, family: Family, k: int) -> Problem:
         centre, width = population(problem, best, k)
         prior[k:], precision = centre[:, None], _precision(family, width)
     tilt = restriction(problem, best, k)
-    return Problem(
-        problem.model, problem.steps, problem.low, problem.high, prior, precision, tilt
-    )
+    return Problem(problem.model, problem.steps, problem.low, problem.high, prior, precision, tilt)
 
 
 def _precision(family: Family, width: Array) -> Array:
@@ -140,7 +137,9 @@ def model_of(
         parameters = family.natural(x[:k], own)
         noises = noise.natural(x[k:], own)
         flat = [_flat(v, x.shape[1:]) for v in parameters]
-        errors, variances = run(flat, Noise(*(_flat(v, x.shape[1:]) for v in noises)), some, nothing_held)
+        errors, variances = run(
+            flat, Noise(*(_flat(v, x.shape[1:]) for v in noises)), some, nothing_held
+        )
         shape = (*x.shape[1:], traj.steps)
         scale = own.span[:, None]
         seen = variances.reshape(shape) != 1.0
@@ -185,7 +184,9 @@ def in_units(fitted: Fitted, health: NDArray[np.int8], good: NDArray[np.intp]) -
     return _judged(fit, best.converged & solid & (values[0] < values[1]), good, family)
 
 
-def _judged(fit: CellFit, converged: NDArray[np.bool_], good: NDArray[np.intp], family: Family) -> CellFit:
+def _judged(
+    fit: CellFit, converged: NDArray[np.bool_], good: NDArray[np.intp], family: Family
+) -> CellFit:
     some = fit.of(good)
     reach = np.asarray(some.response.g_max) - np.asarray(some.response.g_min)
     with np.errstate(all="ignore"):
@@ -199,7 +200,10 @@ def _judged(fit: CellFit, converged: NDArray[np.bool_], good: NDArray[np.intp], 
 def _jacobian(fitted: Fitted) -> tuple[Array, Array]:
     """Parameters ``(names, cells)`` and their derivatives by coordinates ``(cells, names, x)``."""
     x, k = fitted.best.x, fitted.family.size
-    variants = x[:, None, :] + _NUDGE * np.concatenate([np.eye(len(x)), -np.eye(len(x))], axis=1)[:, :, None]
+    variants = (
+        x[:, None, :]
+        + _NUDGE * np.concatenate([np.eye(len(x)), -np.eye(len(x))], axis=1)[:, :, None]
+    )
     parameters = fitted.family.natural(variants[:k], fitted.frame)
     noises = fitted.noise.natural(variants[k:], fitted.frame)
     rows = [_rows(v, variants.shape[1:]) for v in parameters]

@@ -94,7 +94,9 @@ def blocks_of(traj: Trajectories) -> NDArray[np.intp]:
     edges = np.flatnonzero(fresh)
     found, number = np.zeros(traj.steps, np.intp), 0
     for start, stop in zip(edges, np.r_[edges[1:], traj.steps], strict=True):
-        parts = np.array_split(np.arange(start, stop), max(1, min(_PARTS, (stop - start) // _SHORTEST)))
+        parts = np.array_split(
+            np.arange(start, stop), max(1, min(_PARTS, (stop - start) // _SHORTEST))
+        )
         for part in parts:
             found[part] = number
             number += 1

@@ -181,5 +181,3 @@ def _at_mean_state(pairs: _Pairs, sign: int) -> tuple[Array, Array]:
     slope = (x * y).sum(axis=0) / sxx
     variance = ((y - slope * x) ** 2).sum(axis=0) / np.maximum(count - 2, 1)
     return y0 - slope * x0, np.sqrt(variance * (1 / count + x0**2 / sxx))
-
-

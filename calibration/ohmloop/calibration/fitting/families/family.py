@@ -72,7 +72,10 @@ class Family(ABC):
     def box(self, frame: Frame) -> tuple[Array, Array]:
         """Lowest and highest coordinates ``(size, cells)``."""
         shape = (self.size, frame.low.size)
-        low, high = (np.broadcast_to(np.array(v)[:, None], shape).copy() for v in zip(*self.limits, strict=True))
+        low, high = (
+            np.broadcast_to(np.array(v)[:, None], shape).copy()
+            for v in zip(*self.limits, strict=True)
+        )
         if self.bounded:
             low[0] = np.maximum(low[0], floor(frame))
         return low, high
