@@ -1,4 +1,4 @@
-"""What a chip record says of the choice of its response function, and of what that cannot describe."""
+"""What a chip record says of its response function: how chosen, and what it cannot describe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def keep_choice(chip: xr.Dataset, choice: Choice | None) -> None:
-    """Why this response function, and the scores of all: ``choice`` and ``choice_scores`` (JSON)."""
+    """Why this response function, and all scores: ``choice`` and ``choice_scores`` (JSON)."""
     if choice is None:
         chip.attrs["choice"] = "the response function was given, not chosen"
         return

@@ -10,10 +10,10 @@ from ohmloop.drivers.units import with_unit
 from ohmloop.sim_backend.chip_file import population_of
 
 from . import figures
-from .health import Health
-from .html import figure, page, paragraph, table
 from .fitting.reference import Noise
 from .fitting.trajectories import Trajectories
+from .health import Health
+from .html import figure, page, paragraph, table
 from .prediction import Prediction, predict
 from .record import raw_of
 

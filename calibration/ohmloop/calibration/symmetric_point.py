@@ -1,11 +1,12 @@
 """The symmetric point: from the model, and measured by alternating pulses.
 
 Alternating up and down pulses pull a cell to its symmetric point (zero-shifting; Kim et al.,
-arXiv:1907.10228), as ``rho = 1 - dG/dg`` a pulse, with G the asymmetric part of the
-response. A calibration cannot wait until the start is forgotten, so what is left of it is taken
-off: with ``y0`` the reading before the alternation, ``y`` the mean of its second half, and ``w`` the mean of ``rho^n`` over those readings,
-the measured symmetric point is ``(y - w y0) / (1 - w)``. Of the model it knows the rate alone, not
-where the point is; and the fit sees none of these steps. So comparing both is a test of the model.
+arXiv:1907.10228), as ``rho = 1 - dG/dg`` a pulse, with G the asymmetric part of the response. A
+calibration cannot wait until the start is forgotten, so what is left of it is taken off: with
+``y0`` the reading before the alternation, ``y`` the mean of its second half, and ``w`` the mean of
+``rho^n`` over those readings, the measured symmetric point is ``(y - w y0) / (1 - w)``. Of the
+model it knows the rate alone, not where the point is; and the fit sees none of these steps. So
+comparing both is a test of the model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Fitting a response function and its noise to trajectories: robust likelihood, all cells at once.
 
 The parameters of a cell maximise the robust likelihood (``robust``) of the filter's prediction
-errors (``reference``), by Fisher scoring (``scoring``). Noises are corrected for the means that were
-fitted, and share what the chip tells of them (``noises``), in a few rounds.
+errors (``reference``), by Fisher scoring (``scoring``). Noises are corrected for the means that
+were fitted, and share what the chip tells of them (``noises``), in a few rounds.
 """
 
 from __future__ import annotations
@@ -85,9 +85,25 @@ def fit_trajectories(
 
 
 def fit_good(
-    traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel, rounds: int = _ROUNDS
+    traj: Trajectories,
+    frame: Frame,
+    family: Family,
+    noise: NoiseModel,
+    rounds: int = _ROUNDS,
+    first: Array | None = None,
+    iterations: int = 60,
 ) -> Fitted:
-    """Fit cells that can be."""
+    """Fit cells that can be.
+
+    Args:
+        traj: of these cells.
+        frame: of them.
+        family: coordinates of the response function.
+        noise: those of the noises.
+        rounds: how often noises are corrected, and shared over the chip.
+        first: coordinates to start from, where something better is known than the family's start.
+        iterations: of each maximisation, at most.
+    """
     k = family.size
     model = model_of(filter_of(family.response), traj, frame, family, noise)
     start = np.concatenate([family.start(frame), noise.start(frame)])
@@ -101,10 +117,10 @@ def fit_good(
     problem = Problem(
         model, traj.steps, low, high, prior, _precision(family, width), np.zeros_like(start)
     )
-    best = maximise(problem, start)
+    best = maximise(problem, start if first is None else first, iterations)
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
-        best = maximise(problem, best.x)
+        best = maximise(problem, best.x, iterations)
     return Fitted(family, noise, frame, best)
 
 
@@ -126,11 +142,29 @@ def _precision(family: Family, width: Array) -> Array:
     return whole
 
 
+def inverse_information(best: Optimum) -> tuple[Array, NDArray[np.bool_]]:
+    """Covariance of the coordinates ``(cells, x, x)``, and where there is one."""
+    solid = np.isfinite(best.information).all(axis=(1, 2))
+    scale = np.sqrt(np.maximum(np.einsum("cii->ci", best.information), 1e-12))
+    scaled = best.information / scale[:, :, None] / scale[:, None, :]
+    solid &= np.linalg.cond(np.where(solid[:, None, None], scaled, 1.0)) < 1e14
+    safe = np.where(solid[:, None, None], scaled, np.eye(len(best.x)))
+    return np.linalg.inv(safe) / scale[:, :, None] / scale[:, None, :], solid
+
+
 def model_of(
-    run: Filter, traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel
+    run: Filter,
+    traj: Trajectories,
+    frame: Frame,
+    family: Family,
+    noise: NoiseModel,
+    held: NDArray[np.bool_] | None = None,
 ) -> Model:
-    """Prediction errors as a function of coordinates."""
-    k, nothing_held = family.size, np.zeros(traj.steps, bool)
+    """Prediction errors, in measured ranges, as a function of coordinates.
+
+    Steps ``held`` (steps,) are compared, but not learnt from.
+    """
+    k, skipped = family.size, np.zeros(traj.steps, bool) if held is None else held
 
     def model(x: Array, cells: NDArray[np.intp]) -> tuple[Array, Array]:
         some, own = traj.of(cells), frame.of(cells)
@@ -138,7 +172,7 @@ def model_of(
         noises = noise.natural(x[k:], own)
         flat = [_flat(v, x.shape[1:]) for v in parameters]
         errors, variances = run(
-            flat, Noise(*(_flat(v, x.shape[1:]) for v in noises)), some, nothing_held
+            flat, Noise(*(_flat(v, x.shape[1:]) for v in noises)), some, skipped
         )
         shape = (*x.shape[1:], traj.steps)
         scale = own.span[:, None]
@@ -158,14 +192,9 @@ def _flat(values: Array, shape: tuple[int, ...]) -> Array:
 def in_units(fitted: Fitted, health: NDArray[np.int8], good: NDArray[np.intp]) -> CellFit:
     """Parameters in their units, with covariances and verdicts, among all cells."""
     family, noise, frame, best = fitted.family, fitted.noise, fitted.frame, fitted.best
-    k, count = family.size, health.size
+    count = health.size
     values, jacobian = _jacobian(fitted)
-    solid = np.isfinite(best.information).all(axis=(1, 2))
-    scale = np.sqrt(np.maximum(np.einsum("cii->ci", best.information), 1e-12))
-    scaled = best.information / scale[:, :, None] / scale[:, None, :]
-    solid &= np.linalg.cond(np.where(solid[:, None, None], scaled, 1.0)) < 1e14
-    safe = np.where(solid[:, None, None], scaled, np.eye(k + noise.size))
-    inner = np.linalg.inv(safe) / scale[:, :, None] / scale[:, None, :]
+    inner, solid = inverse_information(best)
     part = jacobian @ inner @ jacobian.transpose(0, 2, 1)
     fixed = (jacobian == 0).all(axis=(0, 2))
     part[:, fixed, :] = part[:, :, fixed] = np.nan

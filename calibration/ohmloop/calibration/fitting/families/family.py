@@ -1,4 +1,4 @@
-"""How a response function is fitted: coordinates of order 1, where they start, what is known of them.
+"""How a response function is fitted: coordinates of order 1, their start, what is known of them.
 
 Coordinates are counted in a cell's own measured range (``Frame``), so a fit does not depend on the
 unit of the states, nor on where 0 lies.
