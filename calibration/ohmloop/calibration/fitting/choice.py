@@ -189,8 +189,9 @@ def _compare(
     best = int(np.nanargmin(loss))
     behind = [_difference(u, units[best]) for u in units]
     good = [i for i, (gap, error) in enumerate(behind) if gap <= error or i == best]
-    # the simplest; of as simple ones, that of the smaller error
-    chosen = min(good, key=lambda i: (tried[i][0].size + tried[i][1].size, loss[i]))
+    # the simplest; of as simple ones, that whose noise says best how far off its forecasts are
+    score = [float(np.nanmean(f.scores)) for f in forecasts]
+    chosen = min(good, key=lambda i: (tried[i][0].size, -score[i]))
     scores = tuple(
         Score(
             family=kind.name,
