@@ -30,6 +30,7 @@ def calibrate(
     recipe: Recipe | None = None,
     resume: bool = False,
     fresh: bool = False,
+    family: str = "auto",
 ) -> dict[str, Any]:
     """Calibrate the crossbar called ``name`` and write ``output`` and its report.
 
@@ -41,6 +42,7 @@ def calibrate(
         InstrumentError: the bench failed; what was measured so far is kept.
     """
     check_writable(output)
+    check_family(family)
     if paper := on_paper(name):
         _check(recipe, paper, resume)
     store = open_measurement(output, resume, fresh)
@@ -57,9 +59,21 @@ def calibrate(
                     store.close()
                     beside(output).unlink(missing_ok=True)
                 raise
-            return finish(store, recipe, output, screen) | {"messages": messages}
+            return finish(store, recipe, output, screen, family) | {"messages": messages}
     finally:
         store.close()
+
+
+def check_family(name: str) -> None:
+    """Refuse a response function that nobody offers, before a chip is touched.
+
+    Raises:
+        BadInputError: says which there are.
+    """
+    from ohmloop.sim_backend.responses import response_class
+
+    if name != "auto":
+        response_class(name)
 
 
 def calibrate_chip(
@@ -148,8 +162,18 @@ def provenance(chip: Crossbar) -> dict[str, str]:
     return known
 
 
-def finish(store: MeasurementStore, recipe: Recipe, output: Path, screen: Screen) -> dict[str, Any]:
-    """Fit, write the calibration file and its report; say what came out."""
+def finish(
+    store: MeasurementStore, recipe: Recipe, output: Path, screen: Screen, family: str = "auto"
+) -> dict[str, Any]:
+    """Fit, write the calibration file and its report; say what came out.
+
+    Args:
+        store: what was measured.
+        recipe: by which recipe.
+        output: the calibration file.
+        screen: who is told.
+        family: response function by name; ``auto`` chooses it.
+    """
     import xarray as xr
 
     from ohmloop.calibration import chip_report, fit_raw, raw_of_store
@@ -168,7 +192,7 @@ def finish(store: MeasurementStore, recipe: Recipe, output: Path, screen: Screen
         missing = ", ".join(name for name in TRAJECTORY if name not in recipe.names)
         screen.say(f"file: {output} (no twin: that takes {missing}, too)")
         return {"routines": verdicts, "file": str(output)}
-    data = fit_raw(raw_of_store(store))
+    data = fit_raw(raw_of_store(store), family)
     save_chip(data, output, groups)
     page = output.with_suffix(".html")
     page.write_text(chip_report(data), encoding="utf-8")

@@ -159,6 +159,9 @@ def calibrate(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what it would take; connect to nothing.")
     ] = False,
+    family: Annotated[
+        str, typer.Option(help="Response function to fit, by name; auto chooses by forecasts.")
+    ] = "auto",
     list_all: Annotated[bool, typer.Option("--list", help="List routines and recipes.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the random pulse sequences.", min=0)] = 0,
     record: Record = None,
@@ -189,7 +192,7 @@ def calibrate(
         raise BadInputError("give the calibration file to write: -o chip.nc")
     from .calibrate import calibrate as run
 
-    screen.result(run(bench, output, screen, seed, record, chosen, resume, fresh))
+    screen.result(run(bench, output, screen, seed, record, chosen, resume, fresh, family))
 
 
 @app.command()

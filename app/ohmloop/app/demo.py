@@ -90,7 +90,7 @@ class Demo:
             with self.screen.progress("calibrate", time_left=False) as progress:
                 calibrate_chip(chip, recipe, store, self.seed, progress)
             self._count(chip)
-            found = finish(store, recipe, self.chip_file, self.screen)
+            found = finish(store, recipe, self.chip_file, self.screen, "soft-bounds")
         self.calibration = found["calibration"]
 
     def experiments(self) -> list[tuple[str, str, Experiment]]:

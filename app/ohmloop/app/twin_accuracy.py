@@ -134,4 +134,4 @@ def calibrated(chip: Crossbar, seed: int) -> xr.Dataset:
     """The chip record of a calibration with the standard recipe."""
     from ohmloop.calibration import calibrate
 
-    return calibrate(chip, seed=seed)
+    return calibrate(chip, seed=seed, family="soft-bounds")

@@ -7,7 +7,7 @@
     Path("chip.html").write_text(chip_report(chip), encoding="utf-8")
 """
 
-from .fit import CellFit, fit_cells
+from .fitting import CellFit, Choice, Trajectories, choose_family, fit_trajectories
 from .health import Health
 from .html import figure, page, paragraph, table
 from .measuring import Cost, MeasurementStore, Recipe, Routine, load_recipe, measure, run
@@ -19,6 +19,7 @@ from .symmetric_point import SymmetricPoint, symmetric_point
 
 __all__ = [
     "CellFit",
+    "Choice",
     "Cost",
     "Health",
     "MeasurementStore",
@@ -26,13 +27,15 @@ __all__ = [
     "Recipe",
     "Routine",
     "SymmetricPoint",
+    "Trajectories",
     "acquire",
     "calibrate",
     "chip_record",
     "chip_report",
+    "choose_family",
     "figure",
-    "fit_cells",
     "fit_raw",
+    "fit_trajectories",
     "load_raw",
     "load_recipe",
     "measure",

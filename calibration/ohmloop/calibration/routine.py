@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ohmloop.drivers import ChipFileError, Clock, Crossbar
+from ohmloop.drivers import BadInputError, ChipFileError, Clock, Crossbar
 from ohmloop.sim_backend.chip_file import characteristics_of, population_of
 
-from .fit import CellFit, fit_cells
+from .fitting import Candidate, CellFit, Choice, Trajectories, choose_family, fit_trajectories
 from .measuring import MeasurementStore, Recipe, load_recipe, measure, raw_of_steps
 from .measuring.progress import Progress
 from .measuring.run import Provenance
 from .prediction import Prediction, predict
-from .raw import ALTERNATE, FITTED, HELD_OUT, READS, TRAIN, broken_at, check_raw, flat, steps_of
+from .raw import ALTERNATE, TRAIN, check_raw
 from .record import chip_record
 from .routines.held_out import HeldOut
 from .symmetric_point import symmetric_point
@@ -23,8 +20,8 @@ from .symmetric_point import symmetric_point
 if TYPE_CHECKING:
     import xarray as xr
 
-log = logging.getLogger("ohmloop")
-
+AUTO = "auto"
+"""The response function is chosen by what it forecasts."""
 TRAJECTORY = ("pulse_response", "symmetric_point", "held_out")
 """Routines whose pulses and readings a chip record is made of, in one trajectory."""
 
@@ -38,6 +35,7 @@ def calibrate(
     clock: Clock | None = None,
     progress: Progress | None = None,
     provenance: Provenance | None = None,
+    family: str | Candidate = AUTO,
 ) -> xr.Dataset:
     """Calibrate a crossbar.
 
@@ -50,6 +48,7 @@ def calibrate(
         clock: time; by default the crossbar's.
         progress: told after every step.
         provenance: instrument identities and the like, kept with the data.
+        family: the response function that is fitted; see ``fit_raw``.
 
     Returns:
         A chip record; ``save_chip`` writes it, ``open_crossbar`` opens it as a twin.
@@ -69,7 +68,8 @@ def calibrate(
             clock=clock,
             progress=progress,
             provenance=provenance,
-        )
+        ),
+        family,
     )
 
 
@@ -116,38 +116,47 @@ def raw_of_store(store: MeasurementStore) -> xr.Dataset:
     return raw_of_steps(store, *measured)
 
 
-def fit_raw(raw: xr.Dataset) -> xr.Dataset:
+def fit_raw(raw: xr.Dataset, family: str | Candidate = AUTO) -> xr.Dataset:
     """Fit raw data, without the chip: the same record that ``calibrate`` gives.
 
+    What the raw data do not hold, such as held-out sequences in an imported table, the record does
+    not hold either.
+
+    Args:
+        raw: raw data; the phases ``FITTED`` are fitted, the others check the fit.
+        family: the response function by name or class; ``auto`` chooses by held-out forecasts.
+
     Raises:
-        ChipFileError: not raw data, or not all phases were measured.
-        BadInputError: no cell responds.
+        ChipFileError: not raw data, or no pulse trains in them.
+        BadInputError: no cell responds, or nobody offers the family.
     """
     check_raw(raw)
-    fitted = fit_phases(raw)
-    return chip_record(raw, fitted, symmetric_point(raw, fitted))
+    fitted, choice = fit_phases(raw, family)
+    alternated = ALTERNATE in raw["phase"].to_numpy()
+    point = symmetric_point(raw, fitted) if alternated else None
+    return chip_record(raw, fitted, point, choice)
 
 
-def fit_phases(raw: xr.Dataset) -> CellFit:
+def fit_phases(raw: xr.Dataset, family: str | Candidate = AUTO) -> tuple[CellFit, Choice | None]:
     """Fit the phases that the fit may see, and no others.
 
     Raises:
-        ChipFileError: one of the phases was not measured.
+        ChipFileError: no pulse trains were measured.
     """
-    missing = {READS, TRAIN, ALTERNATE, HELD_OUT} - set(raw["phase"].to_numpy())
-    if missing:
-        raise ChipFileError(
-            f"the raw data lack {', '.join(sorted(missing))}: the measurement was interrupted"
-        )
-    steps = steps_of(raw, *FITTED)
-    stretches = np.split(steps, np.flatnonzero(broken_at(raw)[steps]))
-    longest = max(stretches, key=len)
-    if len(longest) < len(steps):
-        log.warning(
-            "pulse programs are in doubt: the fit goes by the longest stretch without any,"
-            " %d of %d steps", len(longest), len(steps),
-        )  # fmt: skip
-    return fit_cells(*flat(raw, longest))
+    if TRAIN not in raw["phase"].to_numpy():
+        raise ChipFileError("the raw data lack pulse trains: the measurement was interrupted")
+    traj = Trajectories.of_raw(raw)
+    if family != AUTO:
+        return fit_trajectories(traj, family), None
+    try:
+        choice = choose_family(traj)
+    except BadInputError:
+        # where no cell responds, the codes of a fit say why of each
+        fitted = fit_trajectories(traj, "soft-bounds")
+        if fitted.usable.any():
+            raise
+        return fitted, None
+    return fit_trajectories(traj, choice.family, steps=choice.steps), choice
 
 
 def validate(

@@ -232,7 +232,7 @@ def test_a_dead_chip_is_stuck_everywhere():
 
 def test_the_chip_file_keeps_it(tmp_path):
     raw = measured(planted(), WiringFaults(open_rows=[13]))
-    data = fit_raw(raw)
+    data = fit_raw(raw, "soft-bounds")
     save_chip(data, tmp_path / "chip.nc")
     chip = load_chip(tmp_path / "chip.nc")
     assert (chip["health"].to_numpy()[13] == Health.OPEN).all()

@@ -136,7 +136,7 @@ def test_the_chip_file_is_of_the_pulses_that_were_found(unknown):
     chip, store = unknown((8, 8), **ASYMMETRIC), MeasurementStore()
     search = PulseConditionSearch(refinements=3)
     recipe = Recipe.of(search, PulseResponse(), SymmetricPointRoutine(), HeldOut())
-    record = calibrate(chip, recipe, store, seed=3)
+    record = calibrate(chip, recipe, store, seed=3, family="soft-bounds")
     best = recommended_in(search.analyse(Measured(store, search.name)))
     assert best is not None
     assert bench_of(record)["conditions"] == best != chip.conditions
