@@ -1,0 +1,63 @@
+"""Tables: the logarithms of the steps at every node."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ohmloop.calibration.fitting.start import Frame
+from ohmloop.calibration.fitting.trajectories import Array
+from ohmloop.sim_backend.responses import Piecewise
+
+from .family import LOG_STEP, Family, floor
+
+_ALONE, _BEND = 2.0, 0.7
+"""Widths of the priors: of a node about the line that it starts from, and of a bend of the
+logarithms from node to node. They fill in nodes that the cell hardly visited."""
+_MARGIN = 0.02
+
+
+class PiecewiseFamily(Family):
+    """Nodes from just below to just above what was measured; these bounds are not fitted.
+
+    Args:
+        nodes: how many, at least 2.
+    """
+
+    response = Piecewise
+    bounded = False
+
+    def __init__(self, nodes: int) -> None:
+        self.nodes = nodes
+        self.name = f"piecewise-{nodes}"
+        self.limits = (LOG_STEP,) * (2 * nodes)
+        self.width = (_ALONE,) * (2 * nodes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Bounds, and entries of the tables."""
+        tables = [f"table_{way}[{i}]" for way in ("up", "down") for i in range(self.nodes)]
+        return ("g_min", "g_max", *tables)
+
+    def start(self, frame: Frame) -> Array:
+        """Along the lines."""
+        place = np.linspace(-0.5, 0.5, self.nodes)[:, None] * frame.span
+        up, down = frame.up - frame.slope_up * place, frame.down + frame.slope_down * place
+        low, high = LOG_STEP
+        steps = [
+            np.clip(np.log(np.maximum(q, 0.15 * middle) / frame.span), low + 1, high)
+            for q, middle in ((up, frame.up), (down, frame.down))
+        ]
+        return np.concatenate(steps)
+
+    def natural(self, x: Array, frame: Frame) -> tuple[Array, ...]:
+        """Two tables."""
+        low = frame.low + frame.span * np.maximum(-_MARGIN, floor(frame)) + 0 * x[0]
+        high = frame.low + frame.span * (1 + _MARGIN) + 0 * x[0]
+        tables = np.moveaxis(np.exp(x), 0, -1) * frame.span[:, None]
+        return low, high, tables[..., : self.nodes], tables[..., self.nodes :]
+
+    def precision(self) -> Array:
+        """Nodes are alike their neighbours."""
+        bends = np.diff(np.eye(self.nodes), 2, axis=0) / _BEND
+        one = bends.T @ bends + np.eye(self.nodes) / _ALONE**2
+        return np.kron(np.eye(2), one)

@@ -1,0 +1,109 @@
+"""The filter of ``reference``, compiled: instance by instance, pulse by pulse.
+
+``p`` is a named tuple of parameters whose type tells the response function, as in the kernels of
+the twin, whose ``laws`` these are.
+"""
+
+from __future__ import annotations
+
+from math import erf, exp, sqrt
+from typing import Any
+
+import numpy as np
+
+from ohmloop.sim_backend.engine.kernel_noise import compiled
+from ohmloop.sim_backend.engine.laws import q_down, q_up
+
+from .reference import FAR, SLOPE_STEP
+from .robust import LIMIT
+
+_ROOT_2, _DENSITY = sqrt(2.0), 1 / sqrt(2 * np.pi)
+_TINY = 1e-300
+
+
+@compiled
+def prediction_errors(
+    p: Any, noise: Any, seen: Any, starts: Any, held: Any, first: Any, out: Any
+) -> None:
+    """Errors and variances of instances ``first`` and on, into ``out``.
+
+    Args:
+        p: parameters, float64 ``(instances,)`` or ``(instances, nodes)``.
+        noise: dg_std, dg_add, read_std, read_add, each ``(instances,)``.
+        seen: readings float64 and pulses int32, ``(cells, steps)``.
+        starts: bool ``(steps,)``.
+        held: bool ``(steps,)``.
+        first: first instance and the first that is somebody else's.
+        out: errors and variances, ``(instances, steps)``.
+    """
+    readings, pulses = seen
+    errors, variances = out
+    cells, steps = readings.shape
+    for i in range(first[0], first[1]):
+        c = i % cells
+        std, add, read_std, read_add = noise[0][i], noise[1][i], noise[2][i], noise[3][i]
+        mean, variance, known = 0.0, 0.0, False
+        for t in range(steps):
+            if starts[t]:
+                known = False
+            reading, count = readings[c, t], pulses[c, t]
+            if known and count != 0:
+                mean, variance = _pulses(p, i, mean, variance, std, add, count)
+            errors[i, t], variances[i, t] = 0.0, 1.0
+            if not np.isfinite(reading):
+                continue
+            if not known:
+                mean, known = reading, True
+                variance = (read_std * mean) ** 2 + read_add**2
+                continue
+            total = variance + (read_std * mean) ** 2 + read_add**2 + _TINY
+            error = reading - mean
+            errors[i, t], variances[i, t] = error, total
+            if not held[t]:
+                limit, size = LIMIT * sqrt(total), abs(error)
+                gain = variance / total * (limit / size if size > limit else 1.0)
+                left = 0.5 * max(size - limit, 0.0)
+                mean, variance = mean + gain * error, variance * (1 - gain) + left * left
+
+
+@compiled
+def _pulses(p: Any, i: Any, mean: Any, variance: Any, std: Any, add: Any, count: Any) -> Any:
+    """Moments after a run of pulses."""
+    low, high = p[0][i], p[1][i]
+    nudge = SLOPE_STEP * (high - low)
+    for _ in range(abs(count)):
+        place = min(max(mean, low), high)
+        beside = place - nudge if place + nudge > high else place + nudge
+        if count > 0:
+            q, near, way = q_up(p, i, place), q_up(p, i, beside), 1.0
+        else:
+            q, near, way = q_down(p, i, place), q_down(p, i, beside), -1.0
+        slope = (near - q) / (beside - place)
+        s = std * q + add
+        kept = 1 + way * slope
+        mean += way * q
+        variance = (kept**2 + (std * slope) ** 2) * variance
+        free, passed = s * s, 1.0
+        if high - mean < FAR * s or high < mean:
+            lost, free, passed = _bounded(high - mean, s)
+            mean -= lost
+        if mean - low < FAR * s or mean < low:
+            lost, under, again = _bounded(mean - low, s)
+            mean += lost
+            free, passed = min(free, under), passed * again
+        variance = passed * passed * variance + free
+    return mean, variance
+
+
+@compiled
+def _bounded(distance: Any, s: Any) -> Any:
+    """Of noise s before a bound: the mean it loses, its variance, and the share of a shift kept."""
+    if distance <= -FAR * max(s, _TINY):
+        return -distance, 0.0, 0.0
+    z = distance / max(s, _TINY)
+    if z >= FAR:
+        return 0.0, s * s, 1.0
+    density, below = exp(-z * z / 2) * _DENSITY, 0.5 * (1 + erf(z / _ROOT_2))
+    h = z * below + density
+    variance = max((1 + z * z) * below + z * density - h * h, 0.0)
+    return s * h - distance, s * s * variance, below

@@ -1,0 +1,39 @@
+"""Cells that cannot be fitted at all, told without a model."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.calibration.health import OPEN, RESPONSE, Health
+
+from .start import Frame
+from .trajectories import Trajectories
+
+
+def screen(traj: Trajectories, frame: Frame, parameters: int) -> NDArray[np.int8]:
+    """Which cells to fit.
+
+    In a cell that responds, readings change by more after up than after down pulses, by
+    ``health.RESPONSE`` standard errors.
+
+    Args:
+        traj: what was measured.
+        frame: of its cells.
+        parameters: how many a fit has; a cell must have 2 readings more than that.
+
+    Returns:
+        ``Health`` codes ``(cells,)``: OK, UNREADABLE, OPEN or STUCK.
+    """
+    known = np.isfinite(traj.readings)
+    read: NDArray[np.bool_] = np.asarray(known.any(axis=1))
+    seen = known.sum(axis=0)
+    readable = (seen == read.sum()) if read.sum() < 2 * parameters else (seen >= 0.9 * read.sum())
+    readable = readable & (seen >= parameters + 2)
+    moves = frame.moves > RESPONSE
+    highest = frame.low + frame.span
+    typical = np.median(highest[moves]) if moves.any() else np.median(highest)
+    codes = np.where(moves, Health.OK, Health.STUCK)
+    if not traj.signed:
+        codes = np.where(highest < OPEN * typical, Health.OPEN, codes)
+    return np.where(readable, codes, Health.UNREADABLE).astype(np.int8)
