@@ -1,10 +1,13 @@
 """Held-out errors of a fitted response function, by the protocol of the yardstick (``direct``).
 
-Blocks of 50 pulses are dealt out to 5 folds. A fit sees all pulses, but not the readings of a fold,
-of both directions at once; its mean path through each train, from the start that suits the readings
-it saw, is held against those it did not. Beside it the forecast: what the fitted filter says of a
-block from the readings before it, not looking at any inside. A path must hold over the whole train;
-a forecast knows where the block begins, and where a device wanders it is better.
+Blocks of 50 pulses are dealt out to 5 folds. A fit sees all pulses of both directions at once, but
+not the readings of a fold; three predictions of those are held against them:
+
+- *held-out*: what the fitted cell expects of them given all other readings. A curve fitted to these
+  has just the same to go by, so this is what compares with the yardstick.
+- *forecast*: from the readings before a block alone.
+- *path*: the mean path of the response function through the whole train, from one start. No noise
+  model helps here: where a device wanders, the path is off.
 """
 
 from __future__ import annotations
@@ -14,12 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.calibration.fitting import CellFit, Trajectories, fit_trajectories
-from ohmloop.calibration.fitting.entries import filter_of
-from ohmloop.calibration.fitting.reference import Noise
+from ohmloop.calibration.fitting import Trajectories, fit_trajectories
 from ohmloop.sim_backend.responses import ResponseFunction
 
 from .direct import FOLDS, folds
+from .smoother import expected_readings
 
 Array = NDArray[np.float64]
 UP, DOWN = 1, -1
@@ -31,15 +33,17 @@ class HeldOutErrors:
     """Errors of held-out readings of one device, first its up and then its down train.
 
     Attributes:
-        path: mean path less reading, ``(pulses,)``.
-        forecast: forecast less reading.
-        spread: standard deviations that the forecast gave itself.
+        held_out: expected less reading, ``(pulses,)``.
+        spread: standard deviations expected of those.
+        forecast: forecast less reading; nan where a train had not been seen before.
+        path: mean path less reading.
         ways: direction of the train of each, 1 or -1.
     """
 
-    path: Array
-    forecast: Array
+    held_out: Array
     spread: Array
+    forecast: Array
+    path: Array
     ways: NDArray[np.int64]
 
     def rmse(self, errors: Array, way: int) -> float:
@@ -48,10 +52,8 @@ class HeldOutErrors:
 
     @property
     def coverage(self) -> float:
-        """Share of held-out readings within 1.96 of the forecast's standard deviations."""
-        known = np.isfinite(self.forecast)
-        inside = np.abs(self.forecast[known]) < 1.96 * self.spread[known]
-        return float(inside.mean())
+        """Share of held-out readings within 1.96 of the standard deviations expected."""
+        return float((np.abs(self.held_out) < 1.96 * self.spread).mean())
 
 
 def held_out_errors(traj: Trajectories, family: str) -> HeldOutErrors:
@@ -63,19 +65,22 @@ def held_out_errors(traj: Trajectories, family: str) -> HeldOutErrors:
     """
     ways = np.sign(traj.pulses[:, 0]).astype(np.int64)
     fold = np.concatenate([folds(int((ways == way).sum())) for way in (UP, DOWN)])
-    path, forecast, spread = (np.full(traj.steps, np.nan) for _ in range(3))
+    predictions = np.empty((4, traj.steps))
     for k in range(FOLDS):
         held = fold == k
-        fit = fit_trajectories(traj.without(held), family)
-        path[held] = (mean_path(fit.response, traj.without(held)) - traj.readings[:, 0])[held]
-        error, variance = _forecast(fit, traj, held)
-        known = held & (variance != 1.0)
-        forecast[known], spread[known] = -error[known], np.sqrt(variance[known])
-    return HeldOutErrors(path, forecast, spread, ways)
+        seen = traj.without(held)
+        fit = fit_trajectories(seen, family)
+        expected = expected_readings(fit, seen)
+        path = mean_path(fit.response, seen)
+        all_steps = np.stack([expected.within, expected.within_std, expected.ahead, path])
+        predictions[:, held] = all_steps[:, held]
+    within, spread, ahead, path = predictions
+    readings = traj.readings[:, 0]
+    return HeldOutErrors(within - readings, spread, ahead - readings, path - readings, ways)
 
 
 def mean_path(response: ResponseFunction, traj: Trajectories) -> Array:
-    """The mean of one cell through its trains, each from the start that suits best, ``(steps,)``."""
+    """The mean of one cell through its trains, each from the best start, ``(steps,)``."""
     ways = np.sign(traj.pulses[:, 0])
     found = np.empty(traj.steps)
     for way in (UP, DOWN):
@@ -109,12 +114,3 @@ def _paths(response: ResponseFunction, starts: Array, count: int, way: int) -> A
         step = cells.q_up(g) if way > 0 else -cells.q_down(g)
         paths[k] = np.clip(g + step, cells.g_min, cells.g_max)
     return paths
-
-
-def _forecast(fit: CellFit, traj: Trajectories, held: NDArray[np.bool_]) -> tuple[Array, Array]:
-    noise = Noise(fit.dg_std, fit.dg_add, fit.read_std, fit.read_add)
-    if traj.signed:  # said over half the range as well, which would count twice
-        noise = noise._replace(read_std=np.zeros_like(fit.read_std))
-    run = filter_of(type(fit.response))
-    errors, variances = run(fit.response.parameters(), noise, traj, held)
-    return errors[0], variances[0]
