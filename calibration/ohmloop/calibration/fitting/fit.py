@@ -60,14 +60,14 @@ def fit_trajectories(
     traj: Trajectories,
     family: str | type[ResponseFunction] | Family,
     *,
-    additive_step: bool = False,
+    steps: tuple[str, ...] = ("dg_std",),
 ) -> CellFit:
     """Fit every cell.
 
     Args:
         traj: what was measured.
         family: which response function, by name or class (``families.FAMILIES``).
-        additive_step: whether ``dg_add`` is fitted as well.
+        steps: which noises of steps are fitted, of ``dg_std`` and ``dg_add``.
 
     Returns:
         Parameters, covariance and health of all cells, in order.
@@ -75,7 +75,7 @@ def fit_trajectories(
     Raises:
         BadInputError: nobody offers the family.
     """
-    kind, noise = family_of(family), NoiseModel.of(traj, additive_step)
+    kind, noise = family_of(family), NoiseModel.of(traj, steps)
     frame = frame_of(traj)
     health = screen(traj, frame, kind.size + noise.size)
     good = np.flatnonzero(health == Health.OK)

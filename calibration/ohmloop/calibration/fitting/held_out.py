@@ -1,7 +1,8 @@
 """How well a response function forecasts readings that its fit did not see.
 
-Trains are cut into short blocks, of which every fifth is held out in turn. The pulses of a held-out block but not its readings; the forecast starts from the state that the filter
-knows at the block's start, and goes through the whole block without looking.
+Trains are cut into short blocks, of which every fifth is held out in turn. The fit sees the pulses
+of a held-out block but not its readings; the forecast starts from the state that the filter knows
+at the block's start, and goes through the whole block without looking.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .start import Frame
 from .trajectories import Array, Trajectories
 
 FOLDS = 5
-_SHORTEST, _PARTS = 3, 25
+_SHORTEST, _PARTS = 3, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class HeldOut:
 def blocks_of(traj: Trajectories) -> NDArray[np.intp]:
     """Number of the block of each step.
 
-    Trains are cut into 25 parts, of at least 3 steps. Where every cell has a sequence of its own, the
+    Trains are cut into 50 parts, of at least 3 steps. Where every cell has a sequence of its own, the
     whole is cut into twice as many blocks as there are folds.
     """
     way = np.sign(traj.pulses.sum(axis=1, dtype=np.int64))

@@ -31,23 +31,22 @@ class NoiseModel:
     """Which noises are fitted, each by its logarithm.
 
     Attributes:
-        additive_step: whether steps have noise of their own size beside that of their share.
+        steps: of ``dg_std`` and ``dg_add`` those that are fitted; without any, steps have no noise.
         additive_read: whether the noise of readings is the same at all states, not a share of them.
     """
 
-    additive_step: bool = False
+    steps: tuple[str, ...] = ("dg_std",)
     additive_read: bool = False
 
     @classmethod
-    def of(cls, traj: Trajectories, additive_step: bool = False) -> NoiseModel:
+    def of(cls, traj: Trajectories, steps: tuple[str, ...] = ("dg_std",)) -> NoiseModel:
         """Where states may be negative, a share of them is no noise."""
-        return cls(additive_step, traj.signed)
+        return cls(steps, traj.signed)
 
     @property
     def names(self) -> tuple[str, ...]:
         """In the order of the coordinates."""
-        steps = ("dg_std", "dg_add") if self.additive_step else ("dg_std",)
-        return (*steps, "read_add" if self.additive_read else "read_std")
+        return (*self.steps, "read_add" if self.additive_read else "read_std")
 
     @property
     def size(self) -> int:
@@ -57,16 +56,18 @@ class NoiseModel:
     def start(self, frame: Frame) -> Array:
         """Coordinates ``(size, cells)``."""
         step = np.log(np.clip(frame.step, 2 * _LOW, _HIGH / 2))
-        steps = [step - 0.35, step - 1.0] if self.additive_step else [step]
+        shared = [step - 0.35, step - 1.0] if len(self.steps) > 1 else [step]
+        steps = shared[: len(self.steps)]
         return np.stack([*steps, np.log(frame.read / self._read_unit(frame))])
 
     def natural(self, x: Array, frame: Frame) -> Noise:
         """Of coordinates ``(size, ..., cells)``."""
-        none = np.zeros_like(x[0])
-        add = np.exp(x[1]) * np.sqrt(frame.up * frame.down) if self.additive_step else none
+        none, typical = np.zeros_like(x[0]), np.sqrt(frame.up * frame.down)
+        found = dict(zip(self.steps, np.exp(x), strict=False))
+        add = found["dg_add"] * typical if "dg_add" in found else none
         read = np.exp(x[-1])
         relative, absolute = (none, read * frame.span) if self.additive_read else (read, none)
-        return Noise(np.exp(x[0]), add, relative, absolute)
+        return Noise(found.get("dg_std", none), add, relative, absolute)
 
     def box(self, frame: Frame) -> tuple[Array, Array]:
         """Lowest and highest coordinates."""

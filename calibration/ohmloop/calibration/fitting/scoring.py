@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from .robust import CONSISTENCY, log_density, weight
 from .trajectories import Array
@@ -97,7 +98,8 @@ def blocks(problem: Problem) -> list[NDArray[np.intp]]:
 
 def maximise(problem: Problem, start: Array, iterations: int = 60) -> Optimum:
     """Climb from ``start`` ``(parameters, cells)``, block of cells by block of cells."""
-    parts = [_climb(problem, start[:, block], block, iterations) for block in blocks(problem)]
+    with threadpool_limits(1):  # matrices are small: threads would only wait for each other
+        parts = [_climb(problem, start[:, block], block, iterations) for block in blocks(problem)]
     return Optimum(
         np.concatenate([p.x for p in parts], axis=1),
         np.concatenate([p.information for p in parts]),

@@ -1,0 +1,239 @@
+"""Choosing a response function by what it forecasts, not by how well it can be made to fit.
+
+Candidates, from the simplest on, are fitted to some cells and forecast held-out blocks (``held_out``).
+The best has the least mean squared error; of all that are within one standard error of it, the
+simplest is chosen (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). The
+standard error is that of the difference between the two, over blocks, or over cells where there are
+many: their errors are common to both candidates and drop out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ohmloop.calibration.health import Health
+from ohmloop.drivers import BadInputError
+from ohmloop.sim_backend.responses import ResponseFunction
+
+from .families import FAMILIES, Family, family_of
+from .held_out import HeldOut, hold_out
+from .noises import NoiseModel
+from .robust import LIMIT
+from .screening import screen
+from .start import Frame, frame_of
+from .trajectories import Array, Trajectories
+
+SAMPLE = 32
+"""Cells that a choice looks at."""
+STEPS: tuple[tuple[str, ...], ...] = (("dg_std",), ())
+"""Noises of steps that are tried: of a share of each step; none, where what looks like noise of
+steps is slow wander, which does not add up."""
+ENOUGH = 1.1
+"""Held-out error over forecast noise up to which a response function is adequate; two standard
+errors more are allowed for."""
+_MANY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one candidate forecast.
+
+    Attributes:
+        family: its name.
+        steps: noises of steps that were fitted.
+        parameters: how many a cell.
+        rmse: held-out error, relative to the cells' measured range, robust, median over cells.
+        rmse_up: that of up pulses.
+        rmse_down: that of down pulses.
+        over_noise: held-out error over the forecast's own standard deviation.
+        log_score: mean robust log-density of a held-out reading, in measured ranges.
+        loss: mean squared error over that of the best candidate.
+        behind: by how much the loss is above the best one's.
+        behind_stderr: standard error of that.
+    """
+
+    family: str
+    steps: tuple[str, ...]
+    parameters: int
+    rmse: float
+    rmse_up: float
+    rmse_down: float
+    over_noise: float
+    log_score: float
+    loss: float
+    behind: float
+    behind_stderr: float
+
+    @property
+    def name(self) -> str:
+        """Family and noises."""
+        return self.family if self.steps == ("dg_std",) else f"{self.family} ({_noise(self.steps)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The response function that forecasts best, and all the scores.
+
+    Attributes:
+        family: chosen.
+        steps: noises of steps that are fitted with it.
+        scores: of all candidates, from the simplest on.
+        cells: that were looked at, by number.
+        misfit: root mean square of held-out errors over their forecast standard deviations; 1
+            where noise explains them.
+        misfit_stderr: its standard error.
+    """
+
+    family: str
+    steps: tuple[str, ...]
+    scores: tuple[Score, ...]
+    cells: tuple[int, ...]
+    misfit: float
+    misfit_stderr: float
+
+    @property
+    def score(self) -> Score:
+        """Of what was chosen."""
+        return next(s for s in self.scores if (s.family, s.steps) == (self.family, self.steps))
+
+    @property
+    def adequate(self) -> bool:
+        """Whether held-out errors are as small as the noise lets them be."""
+        return self.misfit - 2 * self.misfit_stderr <= ENOUGH
+
+    @property
+    def why(self) -> str:
+        """In words."""
+        best = min(self.scores, key=lambda s: s.loss)
+        chosen = self.score
+        text = f"{chosen.name} forecasts held-out pulses to {chosen.rmse:.2%} of the range"
+        if best is chosen:
+            text += ", best of all"
+        else:
+            text += (
+                f"; {best.name} does to {best.rmse:.2%}, which is not better by more than its"
+                f" standard error, with {best.parameters} parameters for {chosen.parameters}"
+            )
+        if not self.adequate:
+            text += (
+                f". None of them describes these cells: held-out errors are {self.misfit:.2f} times"
+                f" what noise explains (standard error {self.misfit_stderr:.2f})"
+            )
+        return text
+
+
+def choose_family(
+    traj: Trajectories,
+    families: Sequence[str | type[ResponseFunction] | Family] = FAMILIES,
+    *,
+    sample: int = SAMPLE,
+    steps: Sequence[tuple[str, ...]] = STEPS,
+) -> Choice:
+    """Compare response functions on some cells.
+
+    Args:
+        traj: what was measured.
+        families: candidates; order does not matter.
+        sample: most cells to look at; they are spread evenly over those that respond.
+        steps: noises of steps to try with each.
+
+    Raises:
+        BadInputError: no cell responds, or too few readings to hold any out.
+    """
+    kinds = sorted(map(family_of, families), key=lambda f: f.size)
+    frame = frame_of(traj)
+    health = screen(traj, frame, min(k.size for k in kinds) + 2)
+    good = np.flatnonzero(health == Health.OK)
+    if not good.size:
+        raise BadInputError("no cell responds to pulses, so no response function can be chosen")
+    picked = good[np.unique(np.linspace(0, good.size - 1, min(sample, good.size)).astype(int))]
+    some, own = traj.of(picked), frame.of(picked)
+    readings = int(np.isfinite(some.readings).sum(axis=0).max())
+    fitting = [k for k in kinds if 2 * k.size <= readings] or kinds[:1]
+    tried = [
+        (kind, NoiseModel.of(traj, noise)) for kind in fitting for noise in steps
+    ]
+    forecasts = [hold_out(some, own, kind, noise) for kind, noise in tried]
+    if not np.isfinite(forecasts[0].errors).any():
+        raise BadInputError(
+            f"{readings} readings of a cell are too few to hold any out; measure longer trains"
+        )
+    scores, chosen = _compare(tried, forecasts, own)
+    kind, noise = tried[chosen]
+    misfit, error = misfit_of(forecasts[chosen], own)
+    return Choice(
+        kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error
+    )
+
+
+def _compare(
+    tried: Sequence[tuple[Family, NoiseModel]], forecasts: Sequence[HeldOut], frame: Frame
+) -> tuple[tuple[Score, ...], int]:
+    rmse = np.stack([f.rmse() / frame.span for f in forecasts])  # (candidates, cells)
+    scale = np.nanmin(rmse, axis=0) * frame.span
+    units = [_units(f, scale) for f in forecasts]
+    loss = np.array([np.nanmean(u) for u in units])
+    best = int(np.nanargmin(loss))
+    behind = [_difference(u, units[best]) for u in units]
+    good = [i for i, (gap, error) in enumerate(behind) if gap <= error or i == best]
+    # the simplest; of as simple ones, that of the smaller error
+    chosen = min(good, key=lambda i: (tried[i][0].size + tried[i][1].size, loss[i]))
+    scores = tuple(
+        Score(
+            kind.name, noise.steps, kind.size + noise.size, float(np.nanmedian(rmse[i])),
+            *(float(np.nanmedian(f.rmse(way) / frame.span)) for way in (1, -1)),
+            f.calibration, float(np.nanmean(f.scores + np.log(frame.span)[:, None])),
+            float(loss[i]), *behind[i],
+        )
+        for i, ((kind, noise), f) in enumerate(zip(tried, forecasts, strict=True))
+    )  # fmt: skip
+    return scores, chosen
+
+
+def _units(forecast: HeldOut, scale: Array) -> Array:
+    """Mean squared errors in units of scale, of every cell where there are many, else block.
+
+    Outliers count as the best candidate's limit has them.
+    """
+    z2 = np.minimum((forecast.errors / scale[:, None]) ** 2, (2 * LIMIT) ** 2)
+    if len(z2) >= _MANY:
+        return np.asarray(np.nanmean(z2, axis=1))
+    return _by_block(z2, forecast)
+
+
+def _difference(loss: Array, best: Array) -> tuple[float, float]:
+    gap = loss - best
+    gap = gap[np.isfinite(gap)]
+    return float(gap.mean()), float(gap.std(ddof=min(1, gap.size - 1)) / np.sqrt(gap.size))
+
+
+def misfit_of(forecast: HeldOut, frame: Frame) -> tuple[float, float]:
+    """Root of mean squared held-out error over forecast variance, and its standard error.
+
+    Args:
+        forecast: of some cells.
+        frame: of them.
+    """
+    z2 = np.minimum(forecast.errors**2 / forecast.variances, (2 * LIMIT) ** 2)
+    units = np.nanmean(z2, axis=1) if len(frame.low) >= _MANY else _by_block(z2, forecast)
+    units = units[np.isfinite(units)]
+    mean = float(units.mean())
+    error = float(units.std(ddof=min(1, units.size - 1)) / np.sqrt(units.size))
+    return mean**0.5, 0.5 * error / max(mean, 1e-12) ** 0.5
+
+
+def _by_block(z2: Array, forecast: HeldOut) -> Array:
+    return np.array(
+        [
+            np.nanmean(inside)
+            for block in np.unique(forecast.blocks)
+            if np.isfinite(inside := z2[:, forecast.blocks == block]).any()
+        ]
+    )
+
+
+def _noise(steps: tuple[str, ...]) -> str:
+    return "steps without noise" if not steps else " and ".join(steps)
