@@ -56,12 +56,15 @@ class HeldOutErrors:
         return float((np.abs(self.held_out) < 1.96 * self.spread).mean())
 
 
-def held_out_errors(traj: Trajectories, family: str) -> HeldOutErrors:
+def held_out_errors(
+    traj: Trajectories, family: str, steps: tuple[str, ...] = ("dg_std",)
+) -> HeldOutErrors:
     """Fit five times without a fifth, and predict it.
 
     Args:
         traj: one cell, an up train and then a down train, one pulse a step.
         family: name of what is fitted.
+        steps: noises of steps that are fitted with it.
     """
     ways = np.sign(traj.pulses[:, 0]).astype(np.int64)
     fold = np.concatenate([folds(int((ways == way).sum())) for way in (UP, DOWN)])
@@ -69,7 +72,7 @@ def held_out_errors(traj: Trajectories, family: str) -> HeldOutErrors:
     for k in range(FOLDS):
         held = fold == k
         seen = traj.without(held)
-        fit = fit_trajectories(seen, family)
+        fit = fit_trajectories(seen, family, steps=steps)
         expected = expected_readings(fit, seen)
         path = mean_path(fit.response, seen)
         all_steps = np.stack([expected.within, expected.within_std, expected.ahead, path])

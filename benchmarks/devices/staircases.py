@@ -27,14 +27,12 @@ class Device:
         unit: of the readings.
         up: readings after each up pulse, cycle by cycle, ``(cycles, pulses)``.
         down: after each down pulse.
-        follows: whether the down pulses were given right after the up pulses.
     """
 
     name: str
     unit: str
     up: Array
     down: Array
-    follows: bool = True
 
     @property
     def range(self) -> float:
@@ -59,13 +57,16 @@ class Device:
         return float(100 * np.std(np.diff(readings, 2)) / np.sqrt(6) / self.range)
 
     def trajectories(self, cycles: slice = slice(0, 1)) -> Trajectories:
-        """Of some cycles, as one cell; readings about the middle, as their scale has no zero."""
+        """Of some cycles, as one cell; readings about the middle, as their scale has no zero.
+
+        Each train starts anew, as it does for the yardstick: what a turn does is no staircase.
+        """
         parts, counts, starts = [], [], []
         for up, down in zip(self.up[cycles], self.down[cycles], strict=True):
             parts += [up, down]
             counts += [np.ones(up.size), -np.ones(down.size)]
             fresh = [np.zeros(up.size, bool), np.zeros(down.size, bool)]
-            fresh[1][0] = not self.follows
+            fresh[0][0] = fresh[1][0] = True
             starts += fresh
         readings = np.concatenate(parts)[:, None] - self.middle
         pulses = np.concatenate(counts).astype(np.int32)[:, None]
@@ -97,7 +98,7 @@ def _organic(path: Path) -> list[Device]:
 
 def _reram(path: Path) -> list[Device]:
     up, down = np.loadtxt(path, delimiter=",").T
-    return [Device("ReRAM, Gong et al.", "1", up[None], down[None], follows=False)]
+    return [Device("ReRAM, Gong et al.", "1", up[None], down[None])]
 
 
 _SOURCES: tuple[tuple[str, Callable[[Path], list[Device]]], ...] = (
