@@ -1,11 +1,10 @@
 """Held-out errors of a fitted response function, by the protocol of the yardstick (``direct``).
 
 Blocks of 50 pulses are dealt out to 5 folds. A fit sees all pulses of both directions at once, but
-not the readings of a fold; three predictions of those are held against them:
+not the readings of a fold; two predictions of those are held against them:
 
 - *held-out*: what the fitted cell expects of them given all other readings. A curve fitted to these
   has just the same to go by, so this is what compares with the yardstick.
-- *forecast*: from the readings before a block alone.
 - *path*: the mean path of the response function through the whole train, from one start. No noise
   model helps here: where a device wanders, the path is off.
 """
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.calibration.fitting import Trajectories, fit_trajectories
+from ohmloop.drivers import BadInputError
 from ohmloop.sim_backend.responses import ResponseFunction
 
 from .direct import FOLDS, folds
@@ -35,20 +35,18 @@ class HeldOutErrors:
     Attributes:
         held_out: expected less reading, ``(pulses,)``.
         spread: standard deviations expected of those.
-        forecast: forecast less reading; nan where a train had not been seen before.
         path: mean path less reading.
         ways: direction of the train of each, 1 or -1.
     """
 
     held_out: Array
     spread: Array
-    forecast: Array
     path: Array
     ways: NDArray[np.int64]
 
     def rmse(self, errors: Array, way: int) -> float:
         """Root mean square of some errors in one direction."""
-        return float(np.sqrt(np.nanmean(errors[self.ways == way] ** 2)))
+        return float(np.sqrt(np.mean(errors[self.ways == way] ** 2)))
 
     @property
     def coverage(self) -> float:
@@ -68,18 +66,21 @@ def held_out_errors(
     """
     ways = np.sign(traj.pulses[:, 0]).astype(np.int64)
     fold = np.concatenate([folds(int((ways == way).sum())) for way in (UP, DOWN)])
-    predictions = np.empty((4, traj.steps))
+    predictions = np.empty((3, traj.steps))
     for k in range(FOLDS):
         held = fold == k
         seen = traj.without(held)
         fit = fit_trajectories(seen, family, steps=steps)
-        expected = expected_readings(fit, seen)
+        if not fit.usable.all() and not np.isfinite(fit.read_add).all():
+            raise BadInputError(f"{family}: the cell cannot be fitted with a fifth held out")
         path = mean_path(fit.response, seen)
-        all_steps = np.stack([expected.within, expected.within_std, expected.ahead, path])
-        predictions[:, held] = all_steps[:, held]
-    within, spread, ahead, path = predictions
+        # without noise of steps nothing wanders, and nothing but a start is to be found
+        wanders = bool(fit.dg_std[0] or fit.dg_add[0])
+        expected = expected_readings(fit, seen) if wanders else (path, fit.read_add[0] + 0 * path)
+        predictions[:, held] = np.stack([*expected, path])[:, held]
+    within, spread, path = predictions
     readings = traj.readings[:, 0]
-    return HeldOutErrors(within - readings, spread, ahead - readings, path - readings, ways)
+    return HeldOutErrors(within - readings, spread, path - readings, ways)
 
 
 def mean_path(response: ResponseFunction, traj: Trajectories) -> Array:

@@ -8,7 +8,6 @@ in the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,28 +17,13 @@ from ohmloop.calibration.fitting import CellFit, Trajectories
 from ohmloop.sim_backend.responses import ResponseFunction
 
 Array = NDArray[np.float64]
-_NUDGE, _PASSES = 1e-5, 4
+_NUDGE, _PASSES = 0.01, 4
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """Means and standard deviations of a cell's readings, ``(steps,)``.
+def expected_readings(fit: CellFit, traj: Trajectories) -> tuple[Array, Array]:
+    """Means and standard deviations of a cell's readings from all that were seen, ``(steps,)``.
 
-    Attributes:
-        ahead: from the readings before each; nan where there were none in its trajectory.
-        ahead_std: how far off they may be.
-        within: from all readings, before and after, but the reading itself where it was not seen.
-        within_std: how far off they may be.
-    """
-
-    ahead: Array
-    ahead_std: Array
-    within: Array
-    within_std: Array
-
-
-def expected_readings(fit: CellFit, traj: Trajectories) -> Expected:
-    """Run filter and smoother over one cell, a few times, each about the path found before.
+    Filter and smoother run a few times, each about the path found before.
 
     Args:
         fit: of that cell alone.
@@ -51,45 +35,35 @@ def expected_readings(fit: CellFit, traj: Trajectories) -> Expected:
         about = np.clip(about, low, high)
         noise = _read_noise(fit, traj, about)
         moves = _moves(fit, traj, about)
-        ahead, within, informed = _both_ways(traj, moves, noise, ((low + high) / 2, high - low))
+        within = _both_ways(traj, moves, noise, ((low + high) / 2, high - low))
         about = within[0]
-    return Expected(
-        np.where(informed, ahead[0], np.nan),
-        np.sqrt(ahead[1] + noise**2),
-        within[0],
-        np.sqrt(np.maximum(within[1], 0.0) + noise**2),
-    )
+    return about, np.sqrt(np.maximum(within[1], 0.0) + noise**2)
 
 
 def _both_ways(
     traj: Trajectories, moves: _Moves, noise: Array, prior: tuple[float, float]
-) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Means and variances of the states from before, and from all, ``(2, steps)`` each.
-
-    The third tells where anything before was seen.
-    """
-    ahead, now, informed, known = np.empty((2, traj.steps)), np.empty((2, traj.steps)), [], False
+) -> Array:
+    """Means and variances of the states, from all readings, ``(2, steps)``."""
+    ahead, now = np.empty((2, traj.steps)), np.empty((2, traj.steps))
     readings = traj.readings[:, 0]
     for t in range(traj.steps):
         if traj.starts[t]:
-            ahead[:, t], known = (prior[0], prior[1] ** 2), False
+            ahead[:, t] = prior[0], prior[1] ** 2
         else:
             slope = moves.slope[t]
             ahead[0, t] = moves.fixed[t] + slope * now[0, t - 1]
             ahead[1, t] = slope**2 * now[1, t - 1] + moves.variance[t]
-        informed.append(known)
         now[:, t] = ahead[:, t]
         if np.isfinite(readings[t]):
             gain = ahead[1, t] / (ahead[1, t] + noise[t] ** 2)
             now[:, t] += gain * (readings[t] - ahead[0, t]), -gain * ahead[1, t]
-            known = True
     within = now.copy()
     for t in range(traj.steps - 2, -1, -1):
         if not traj.starts[t + 1]:
             gain = now[1, t] * moves.slope[t + 1] / max(ahead[1, t + 1], 1e-300)
             within[0, t] += gain * (within[0, t + 1] - ahead[0, t + 1])
             within[1, t] += gain**2 * (within[1, t + 1] - ahead[1, t + 1])
-    return ahead, within, np.array(informed)
+    return within
 
 
 class _Moves(NamedTuple):
@@ -107,9 +81,11 @@ def _moves(fit: CellFit, traj: Trajectories, about: Array) -> _Moves:
     nudge, sign = _NUDGE * (high - low), traj.pulses[:, 0]
     cells = _repeated(fit.response, traj.steps)
     step = (cells.q_down(before) * (sign < 0) + cells.q_up(before) * (sign > 0)) * sign
-    near = np.where(before + nudge < high, before + nudge, before - nudge)
-    moved = (cells.q_down(near) * (sign < 0) + cells.q_up(near) * (sign > 0)) * sign
-    bend = (moved - step) / (near - before)
+    ends = np.clip(before - nudge, low, high), np.clip(before + nudge, low, high)
+    below, above = (
+        (cells.q_down(g) * (sign < 0) + cells.q_up(g) * (sign > 0)) * sign for g in ends
+    )
+    bend = np.clip((above - below) / (ends[1] - ends[0]), -1.0, 1.0)
     std, add = float(fit.dg_std[0]), float(fit.dg_add[0])
     after = np.clip(before + step, low, high)
     variance = (std * step) ** 2 + add**2 * (sign != 0)
