@@ -7,7 +7,7 @@
     Path("chip.html").write_text(chip_report(chip), encoding="utf-8")
 """
 
-from .fit import CellFit, fit_cells
+from .fitting import CellFit, Choice, Trajectories, choose_family, fit_trajectories
 from .health import Health
 from .html import figure, page, paragraph, table
 from .plan import CalibrationPlan, Cost
@@ -21,18 +21,21 @@ from .symmetric_point import SymmetricPoint, symmetric_point
 __all__ = [
     "CalibrationPlan",
     "CellFit",
+    "Choice",
     "Cost",
     "Health",
     "Prediction",
     "SymmetricPoint",
+    "Trajectories",
     "acquire",
     "acquire_held_out",
     "calibrate",
     "chip_record",
     "chip_report",
+    "choose_family",
     "figure",
-    "fit_cells",
     "fit_raw",
+    "fit_trajectories",
     "keep_in",
     "load_raw",
     "page",

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmloop.sim_backend.responses import ResponseFunction
+
+from .fitting.reference import Noise, prediction_errors
+from .fitting.trajectories import Array, Trajectories
 from .health import Health
-from .kalman import Array, Cells, prediction_errors
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -37,6 +40,11 @@ HISTOGRAMS = {
 }
 
 
+def histogrammed(chip: xr.Dataset) -> dict[str, tuple[str, float]]:
+    """What of ``HISTOGRAMS`` a chip of this response function has."""
+    return {name: entry for name, entry in HISTOGRAMS.items() if name in chip}
+
+
 def maps(chip: xr.Dataset) -> Figure:
     """Conductance, symmetric point, granularity and health over the chip."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -60,17 +68,20 @@ def maps(chip: xr.Dataset) -> Figure:
     return fig
 
 
-def responses(readings: Array, pulses: NDArray[np.int32], cells: Cells, names: list[str]) -> Figure:
+def responses(
+    traj: Trajectories, response: ResponseFunction, noise: Noise, names: list[str]
+) -> Figure:
     """Trains of a few cells with the twin's mean, and one-step prediction errors below.
 
     Args:
-        readings: ``(steps, cells)``, S.
-        pulses: signed counts before each, ``(steps, cells)``.
-        cells: their parameters, each ``(cells,)``.
+        traj: of these cells.
+        response: their response functions, flat.
+        noise: of them, each ``(cells,)``.
         names: a title for each cell.
     """
-    errors, variances = prediction_errors(cells, readings, pulses)
-    mean = mean_path(cells, readings[0], pulses)
+    readings, pulses = traj.readings, traj.pulses
+    errors, variances = prediction_errors(response, noise, traj, np.zeros(traj.steps, bool))
+    mean = mean_path(response, readings[0], pulses)
     x = np.abs(pulses).cumsum(axis=0)
     with _figure(2, len(names), (6.5, 3.6), sharex="col", sharey="row", height_ratios=(3, 1)) as (
         fig,
@@ -81,7 +92,7 @@ def responses(readings: Array, pulses: NDArray[np.int32], cells: Cells, names: l
             top.plot(x[:, i], readings[:, i] * _MICRO, ".", ms=4, color=BLUE, label="measured")
             top.plot(x[:, i], mean[:, i] * _MICRO, color=ORANGE, label="twin's mean")
             top.set_title(name)
-            z = errors[:, i] / np.sqrt(variances[:, i])
+            z = (errors[i] / np.sqrt(variances[i]))[1:]
             low.axhspan(-1.96, 1.96, color="#eeeeee")
             low.plot(x[1:, i], z, ".", ms=3, color=GREY)
             low.set(xlabel="pulses given", ylim=(-4, 4))
@@ -91,11 +102,8 @@ def responses(readings: Array, pulses: NDArray[np.int32], cells: Cells, names: l
     return fig
 
 
-def mean_path(cells: Cells, start: Array, pulses: NDArray[np.int32]) -> Array:
+def mean_path(response: ResponseFunction, start: Array, pulses: NDArray[np.int32]) -> Array:
     """The twin's mean from ``start`` ``(cells,)``: ``(steps, cells)``, S."""
-    from ohmloop.sim_backend.responses import SoftBounds
-
-    response = SoftBounds(*cells[:4])
     path = [start]
     for counts in pulses[1:]:
         path.append(response.after(path[-1], np.maximum(counts, 0), np.maximum(-counts, 0)))
@@ -106,7 +114,7 @@ def histograms(chip: xr.Dataset) -> Figure:
     """Fitted parameters of usable cells, with medians."""
     usable = chip["usable"].to_numpy().astype(bool)
     with _figure(2, 4, (6.5, 3.4)) as (fig, axes):
-        for ax, (name, (label, factor)) in zip(axes.flat, HISTOGRAMS.items(), strict=True):
+        for ax, (name, (label, factor)) in zip(axes.flat, histogrammed(chip).items(), strict=False):
             values = chip[name].to_numpy()[usable] * factor
             low, high = np.percentile(values, [0.5, 99.5])
             margin = max(0.05 * (high - low), 1e-9 * abs(high), 1e-12)

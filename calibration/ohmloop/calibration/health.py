@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from .kalman import Array
+Array = NDArray[np.float64]
 
 RESPONSE = 5.0
 """Fewest standard errors between the mean steps of up and down pulses of a cell that responds."""

@@ -28,7 +28,7 @@ from ohmloop.drivers import ChipFileError
 from ohmloop.sim_backend import Population
 from ohmloop.sim_backend.responses import ResponseFunction
 
-from .kalman import Array
+from .fitting.trajectories import Array
 from .raw import HELD_OUT, START, flat, steps_of
 
 if TYPE_CHECKING:
@@ -78,6 +78,16 @@ class Prediction:
         """Their ratio; 1 for a perfect twin."""
         noise = self.repeatability
         return self.rmse / noise if noise > 0 else float("nan")
+
+    @property
+    def stderr(self) -> float:
+        """Standard error of ``rmse_over_noise``: cells are taken to be independent."""
+        own, noise = (np.mean(v**2, axis=(0, 1)) for v in (self.errors, self.deviations))
+        if own.size < 2 or not noise.mean() > 0:
+            return float("nan")
+        ratio = own.mean() / noise.mean()
+        error = (own - ratio * noise).std(ddof=1) / np.sqrt(own.size) / noise.mean()
+        return float(0.5 * error / np.sqrt(ratio))
 
     def by_position(self) -> tuple[Array, Array]:
         """``rmse`` and ``repeatability`` of each position, ``(positions,)``, S."""

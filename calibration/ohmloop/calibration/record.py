@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, ChipFileError
-from ohmloop.sim_backend import Population, SoftBounds, save_chip
-from ohmloop.sim_backend.chip_file import chip_dataset, maps_of
+from ohmloop.sim_backend import Population, save_chip
+from ohmloop.sim_backend.chip_file import EXTRA, chip_dataset, maps_of
+from ohmloop.sim_backend.responses import ResponseFunction
 
-from .fit import CellFit
+from .fitting import CellFit, Choice
+from .fitting.summary import summary_of
+from .fitting.trajectories import Array
 from .health import Health
-from .kalman import PARAMETERS, Array
+from .misfit import keep_choice, keep_misfit
 from .prediction import Prediction, predict
-from .raw import FORMAT, Keep, bench_of_raw, check_raw
+from .raw import FORMAT, HELD_OUT, Keep, bench_of_raw, check_raw
 from .symmetric_point import SymmetricPoint
 
 if TYPE_CHECKING:
@@ -27,19 +30,27 @@ if TYPE_CHECKING:
 
 _RAW = {"conductance": "raw_conductance", "pulses": "raw_pulses"}
 _DIMS = ("row", "column")
+_STILL = ("STUCK", "STUCK_LOW", "STUCK_HIGH", "OPEN", "UNREADABLE")
 
 
-def chip_record(raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint) -> xr.Dataset:
+def chip_record(
+    raw: xr.Dataset,
+    fitted: CellFit,
+    point: SymmetricPoint | None = None,
+    choice: Choice | None = None,
+) -> xr.Dataset:
     """The dataset of a chip file.
 
     Args:
         raw: what was measured.
         fitted: its fit.
-        point: symmetric points.
+        point: symmetric points, where they were measured.
+        choice: how the response function was chosen, if it was.
 
     Returns:
-        All maps of ``chip_dataset``; ``*_stderr`` of every fitted map (NaN where not usable);
-        ``symmetric_point_measured``; ``health``; ``raw_conductance`` and ``raw_pulses``; held-out
+        All maps of ``chip_dataset``; ``*_stderr`` of every fitted map (NaN where not usable, or not
+        fitted); ``health``; ``raw_conductance`` and ``raw_pulses``; what the choice and a summary
+        of the cells say; where they were measured ``symmetric_point_measured`` and held-out
         figures.
 
     Raises:
@@ -49,13 +60,21 @@ def chip_record(raw: xr.Dataset, fitted: CellFit, point: SymmetricPoint) -> xr.D
     usable = fitted.usable.reshape(shape)
     population = twin_population(raw, fitted)
     data = chip_dataset(population, usable, **bench_of_raw(raw))
-    _add_maps(data, fitted, point, shape)
+    _add_maps(data, fitted, shape)
+    if point is not None:
+        _add_symmetric_point(data, fitted, point, shape)
     typical = float(np.median(data["dg_min"].to_numpy()[usable]))
     # a stuck cell moves by next to nothing; nobody should divide by that
     data["dg_min"] = data["dg_min"].where(usable, typical).assign_attrs(data["dg_min"].attrs)
     _add_raw(data, raw)
-    _add_prediction(data, predict(raw, population, usable))
-    data.attrs["symmetric_point_agreement"] = point.agreement(fitted.usable)
+    prediction = None
+    if HELD_OUT in raw["phase"].to_numpy():
+        prediction = predict(raw, population, usable)
+        _add_prediction(data, prediction)
+    data.attrs["response_family"] = fitted.family
+    keep_choice(data, choice)
+    keep_misfit(data, choice, prediction)
+    data.attrs["population_summary"] = summary_of(fitted, shape).to_json()
     data.attrs["cells_usable"] = int(usable.sum())
     data.attrs["cells"] = int(usable.size)
     data.attrs["ohmloop_version"] = _version()
@@ -76,19 +95,36 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
         raise BadInputError(f"no cell could be fitted: {_tally(health)}; try stronger pulses")
     shape = raw["conductance"].shape[1:]
     last = last_reading(raw).ravel()
-    middle = {n: float(np.median(getattr(fitted.cells, n)[usable])) for n in PARAMETERS}
-    last = np.maximum(np.where(np.isfinite(last), last, middle["g_min"]), 0.0)
-    maps: dict[str, Any] = {
-        n: np.where(usable, getattr(fitted.cells, n), middle[n]) for n in PARAMETERS
+    lowest = np.nanmin(fitted.response.g_min)
+    last = np.where(
+        np.isfinite(last), last, np.nanmedian(np.asarray(fitted.response.g_min)[usable])
+    )
+    last = last if lowest < 0 else np.maximum(last, 0.0)
+    whole = {
+        f.name: _filled(getattr(fitted.response, f.name), usable) for f in fields(fitted.response)
     }
-    still = np.isin(health, (Health.STUCK, Health.OPEN, Health.UNREADABLE))
-    width = 1e-4 * (middle["g_max"] - middle["g_min"])
-    maps["g_min"] = np.where(still, np.maximum(last - width, 0.0), maps["g_min"])
-    maps["g_max"] = np.where(still, last + width, maps["g_max"])
-    maps["conductance"] = last
-    maps = {name: values.reshape(shape) for name, values in maps.items()}
-    response = SoftBounds(*(maps.pop(f.name) for f in fields(SoftBounds)))
-    return Population(response, **maps)
+    noises = {n: _filled(getattr(fitted, n), usable) for n in ("dg_std", "dg_add", "read_std")}
+    still = np.isin(health, [h for h in Health if h.name in _STILL])
+    low, high = whole["g_min"], whole["g_max"]
+    width = 1e-4 * float(np.median((high - low)[usable]))
+    whole["g_min"] = np.where(
+        still, last - width if lowest < 0 else np.maximum(last - width, 0.0), low
+    )
+    whole["g_max"] = np.where(still, last + width, high)
+    maps = {name: v.reshape(*shape, *v.shape[1:]) for name, v in whole.items()}
+    return Population(
+        type(fitted.response)(**maps),
+        conductance=last.reshape(shape),
+        **{name: values.reshape(shape) for name, values in noises.items()},
+    )
+
+
+def _filled(values: Any, usable: NDArray[np.bool_]) -> Array:
+    """With the median over usable cells where a cell is not."""
+    values = np.asarray(values, float)
+    middle = np.median(values[usable], axis=0)
+    filled: Array = np.where(usable.reshape(-1, *[1] * (values.ndim - 1)), values, middle)
+    return filled
 
 
 def last_reading(raw: xr.Dataset) -> Array:
@@ -151,14 +187,45 @@ def load_raw(path: Path) -> xr.Dataset:
     return raw
 
 
-def _add_maps(
+def _add_maps(data: xr.Dataset, fitted: CellFit, shape: tuple[int, ...]) -> None:
+    usable = fitted.usable
+    for name, (unit, error) in _errors(fitted).items():
+        attrs = {"units": unit, "long_name": f"standard error of {name}"}
+        usable_here = usable.reshape(-1, *[1] * (error.ndim - 1))
+        values = np.where(usable_here, error, np.nan).reshape(*shape, *error.shape[1:])
+        data[f"{name}_stderr"] = ((*_DIMS, "node")[: values.ndim], values, attrs)
+    if (fitted.read_add[usable] > 0).any():
+        attrs = {"units": "S", "long_name": "read noise, the same at all states"}
+        data["read_add"] = (_DIMS, fitted.read_add.reshape(shape), attrs)
+    codes: dict[str, Any] = {
+        "long_name": "0 where usable, else the reason why not",
+        "flag_values": np.array([int(h) for h in Health], np.int8),
+        "flag_meanings": " ".join(h.name.lower() for h in Health),
+    }
+    data["health"] = (_DIMS, fitted.health.reshape(shape), codes)
+
+
+def _errors(fitted: CellFit) -> dict[str, tuple[str, Array]]:
+    """Unit and standard error of all that a fit tells, ``(cells,)`` or ``(cells, nodes)``."""
+    units = {n: unit for n, (unit, _) in (maps_of(type(fitted.response)) | EXTRA).items()}
+    units["read_add"] = "S"
+    tables: dict[str, list[Array]] = {}
+    for name, error in fitted.stderr().items():
+        tables.setdefault(name.partition("[")[0], []).append(error)
+    nodes = _tables(type(fitted.response))
+    return {
+        name: (units[name], np.stack(errors, axis=-1) if name in nodes else errors[0])
+        for name, errors in tables.items()
+    }
+
+
+def _tables(response: type[ResponseFunction]) -> set[str]:
+    return {f.name for f in fields(response) if f.metadata.get("axes", 0)}
+
+
+def _add_symmetric_point(
     data: xr.Dataset, fitted: CellFit, point: SymmetricPoint, shape: tuple[int, ...]
 ) -> None:
-    usable = fitted.usable
-    for name, error in fitted.stderr().items():
-        attrs = {"units": maps_of(SoftBounds)[name][0], "long_name": f"standard error of {name}"}
-        values = np.where(usable, error, np.nan).reshape(shape)
-        data[f"{name}_stderr"] = (_DIMS, values, attrs)
     measured = {
         "symmetric_point_measured": (point.measured, "symmetric point, measured by alternation"),
         "symmetric_point_measured_stderr": (point.measured_stderr, "its standard error"),
@@ -166,12 +233,7 @@ def _add_maps(
     for name, (values, meaning) in measured.items():
         attrs = {"units": "S", "long_name": meaning}
         data[name] = (_DIMS, values.reshape(shape), attrs)
-    codes: dict[str, Any] = {
-        "long_name": "0 where usable, else the reason why not",
-        "flag_values": np.array([int(h) for h in Health], np.int8),
-        "flag_meanings": " ".join(h.name.lower() for h in Health),
-    }
-    data["health"] = (_DIMS, fitted.health.reshape(shape), codes)
+    data.attrs["symmetric_point_agreement"] = point.agreement(fitted.usable)
 
 
 def _add_raw(data: xr.Dataset, raw: xr.Dataset) -> None:

@@ -10,16 +10,17 @@ from ohmloop.drivers.units import with_unit
 from ohmloop.sim_backend.chip_file import population_of
 
 from . import figures
+from .fitting.reference import Noise
+from .fitting.trajectories import Trajectories
 from .health import Health
 from .html import figure, page, paragraph, table
-from .kalman import PARAMETERS, Cells
 from .prediction import Prediction, predict
-from .raw import FITTED, flat, steps_of
 from .record import raw_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_HEADLINES = ("g_min", "g_max", "dg_std", "read_std", "symmetric_point", "dg_min")
 GOOD, FAIR = 1.2, 1.5
 """``rmse_over_noise`` up to which a twin is good, and up to which it may serve."""
 
@@ -78,7 +79,7 @@ def example_cells(chip: xr.Dataset, count: int = 3) -> list[tuple[int, int]]:
 
 def _headline(chip: xr.Dataset) -> list[tuple[str, str]]:
     usable = chip["usable"].to_numpy().astype(bool)
-    maps = {n: chip[n].to_numpy()[usable] for n in (*PARAMETERS, "symmetric_point", "dg_min")}
+    maps = {n: chip[n].to_numpy()[usable] for n in _HEADLINES}
     middle = {name: float(np.median(values)) for name, values in maps.items()}
     states = float(np.median((maps["g_max"] - maps["g_min"]) / maps["dg_min"]))
     spread = float(maps["dg_min"].std() / maps["dg_min"].mean())
@@ -109,11 +110,17 @@ def _reasons(chip: xr.Dataset) -> str:
 
 def _responses(chip: xr.Dataset) -> str:
     raw, at = raw_of(chip), example_cells(chip)
-    readings, pulses = flat(raw, steps_of(raw, *FITTED))
+    traj = Trajectories.of_raw(raw)
     flats = [row * chip["g_min"].shape[1] + column for row, column in at]
-    cells = Cells(*(chip[name].to_numpy().ravel()[flats] for name in PARAMETERS))
+    cells = population_of(chip)
+    values = (v.astype(np.float64)[flats] for v in cells.flat_parameters())
+    noises = (cells.dg_std, cells.dg_add, cells.read_std)
+    read_add = chip["read_add"].to_numpy() if "read_add" in chip else 0 * cells.dg_std
+    if "read_add" in chip:
+        noises = (cells.dg_std, cells.dg_add, 0 * cells.read_std)
+    noise = Noise(*(v.astype(np.float64).ravel()[flats] for v in (*noises, read_add)))
     names = [f"row {row}, column {column}" for row, column in at]
-    drawn = figures.responses(readings[:, flats], pulses[:, flats], cells, names)
+    drawn = figures.responses(traj.of(flats), type(cells.response)(*values), noise, names)
     return figure(
         drawn,
         "Pulse trains of cells with small, typical and large steps. The line is the twin's mean"
@@ -126,7 +133,7 @@ def _responses(chip: xr.Dataset) -> str:
 def _parameters(chip: xr.Dataset) -> str:
     usable = chip["usable"].to_numpy().astype(bool)
     rows = []
-    for name, (label, factor) in figures.HISTOGRAMS.items():
+    for name, (label, factor) in figures.histogrammed(chip).items():
         values = chip[name].to_numpy()[usable] * factor
         errors = chip[f"{name}_stderr"].to_numpy()[usable] * factor
         cut = (f"{v:.3g}" for v in (np.median(values), *np.percentile(values, [5, 95])))

@@ -7,30 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ohmloop.drivers import ChipFileError, Crossbar
+from ohmloop.drivers import BadInputError, ChipFileError, Crossbar
 from ohmloop.sim_backend.chip_file import characteristics_of, population_of
 
-from .fit import CellFit, fit_cells
+from .fitting import Candidate, CellFit, Choice, Trajectories, choose_family, fit_trajectories
 from .plan import CalibrationPlan
 from .prediction import Prediction, predict
 from .pulse_response import acquire, acquire_held_out
 from .raw import (
     ALTERNATE,
-    FITTED,
-    HELD_OUT,
-    READS,
     TRAIN,
     Keep,
     Progress,
     check_raw,
-    flat,
-    steps_of,
 )
 from .record import Provenance, chip_record
 from .symmetric_point import symmetric_point
 
 if TYPE_CHECKING:
     import xarray as xr
+
+AUTO = "auto"
+"""The response function is chosen by what it forecasts."""
 
 
 def calibrate(
@@ -65,30 +63,47 @@ def calibrate(
     return fit_raw(acquire(crossbar, plan, rng=rng, progress=progress, keep=keep, attrs=attrs))
 
 
-def fit_raw(raw: xr.Dataset) -> xr.Dataset:
+def fit_raw(raw: xr.Dataset, family: str | Candidate = AUTO) -> xr.Dataset:
     """Fit raw data, without the chip: the same record that ``calibrate`` gives.
 
+    What the raw data do not hold, such as held-out sequences in an imported table, the record does
+    not hold either.
+
+    Args:
+        raw: raw data; the phases ``FITTED`` are fitted, the others check the fit.
+        family: the response function by name or class; ``auto`` chooses by held-out forecasts.
+
     Raises:
-        ChipFileError: not raw data, or not all phases were measured.
-        BadInputError: no cell responds.
+        ChipFileError: not raw data, or no pulse trains in them.
+        BadInputError: no cell responds, or nobody offers the family.
     """
     check_raw(raw)
-    fitted = fit_phases(raw)
-    return chip_record(raw, fitted, symmetric_point(raw, fitted))
+    fitted, choice = fit_phases(raw, family)
+    alternated = ALTERNATE in raw["phase"].to_numpy()
+    point = symmetric_point(raw, fitted) if alternated else None
+    return chip_record(raw, fitted, point, choice)
 
 
-def fit_phases(raw: xr.Dataset) -> CellFit:
+def fit_phases(raw: xr.Dataset, family: str | Candidate = AUTO) -> tuple[CellFit, Choice | None]:
     """Fit the phases that the fit may see, and no others.
 
     Raises:
-        ChipFileError: one of the phases was not measured.
+        ChipFileError: no pulse trains were measured.
     """
-    missing = {READS, TRAIN, ALTERNATE, HELD_OUT} - set(raw["phase"].to_numpy())
-    if missing:
-        raise ChipFileError(
-            f"the raw data lack {', '.join(sorted(missing))}: the measurement was interrupted"
-        )
-    return fit_cells(*flat(raw, steps_of(raw, *FITTED)))
+    if TRAIN not in raw["phase"].to_numpy():
+        raise ChipFileError("the raw data lack pulse trains: the measurement was interrupted")
+    traj = Trajectories.of_raw(raw)
+    if family != AUTO:
+        return fit_trajectories(traj, family), None
+    try:
+        choice = choose_family(traj)
+    except BadInputError:
+        # where no cell responds, the codes of a fit say why of each
+        fitted = fit_trajectories(traj, "soft-bounds")
+        if fitted.usable.any():
+            raise
+        return fitted, None
+    return fit_trajectories(traj, choice.family, steps=choice.steps), choice
 
 
 def validate(

@@ -1,11 +1,12 @@
 """The symmetric point: from the model, and measured by alternating pulses.
 
 Alternating up and down pulses pull a cell to its symmetric point (zero-shifting; Kim et al.,
-arXiv:1907.10228), as ``rho = 1 - (slope_up + slope_down) / 2`` a pulse. A calibration cannot wait
-until the start is forgotten, so what is left of it is taken off: with ``y0`` the reading before the
-alternation, ``y`` the mean of its second half, and ``w`` the mean of ``rho^n`` over those readings,
-the measured symmetric point is ``(y - w y0) / (1 - w)``. Of the model it knows the rate alone, not
-where the point is; and the fit sees none of these steps. So comparing both is a test of the model.
+arXiv:1907.10228), as ``rho = 1 - dG/dg`` a pulse, with G the asymmetric part of the response. A
+calibration cannot wait until the start is forgotten, so what is left of it is taken off: with
+``y0`` the reading before the alternation, ``y`` the mean of its second half, and ``w`` the mean of
+``rho^n`` over those readings, the measured symmetric point is ``(y - w y0) / (1 - w)``. Of the
+model it knows the rate alone, not where the point is; and the fit sees none of these steps. So
+comparing both is a test of the model.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .fit import CellFit
-from .kalman import Array
+from ohmloop.sim_backend.responses import ResponseFunction
+
+from .fitting.cell_fit import CellFit
+from .fitting.trajectories import Array
 from .raw import ALTERNATE, APPROACH, flat, steps_of
 
 if TYPE_CHECKING:
@@ -81,13 +84,24 @@ def _limit(
     A pulse keeps ``rho`` of a deviation and adds ``dg_min * dg_std``: a first-order autoregression
     from a known start, whose covariance is in closed form. Read noise adds to every reading.
     """
-    cells = fitted.cells
-    rho = 1 - (cells.slope_up + cells.slope_down) / 2
+    rho = np.clip(kept_at_symmetric_point(fitted.response), 0.0, 1 - 1e-9)
     left = (rho[None] ** times[:, None]).mean(axis=0)
-    walk = (fitted.response.dg_min * cells.dg_std) ** 2 / (1 - rho**2)
+    walk = (fitted.response.dg_min * fitted.dg_std + fitted.dg_add) ** 2 / (1 - rho**2)
     apart = np.abs(times[:, None] - times[None])[:, :, None]
     both = (times[:, None] + times[None])[:, :, None]
     correlated = (rho**apart - rho**both).mean(axis=(0, 1))
     mean, rest = readings.mean(axis=0), np.maximum(1 - left, 1e-3)
-    read = cells.read_std**2 * (mean**2 / times.size + (left * first) ** 2)
+    read = fitted.read_std**2 * (mean**2 / times.size + (left * first) ** 2)
     return (mean - left * first) / rest, np.sqrt(walk * correlated + read) / rest
+
+
+def kept_at_symmetric_point(response: ResponseFunction) -> Array:
+    """Share of a deviation from the symmetric point that an alternating pulse leaves, ``(cells,)``.
+
+    nan where there is no symmetric point.
+    """
+    point = np.asarray(response.symmetric_point, float)
+    nudge = 1e-4 * (np.asarray(response.g_max, float) - np.asarray(response.g_min, float))
+    rise = response.asymmetric(point + nudge) - response.asymmetric(point - nudge)
+    kept: Array = 1 - np.asarray(rise) / (2 * nudge)
+    return kept

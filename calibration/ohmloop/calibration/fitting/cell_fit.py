@@ -54,7 +54,7 @@ class CellFit:
         return usable
 
     def value(self, name: str) -> Array:
-        """A fitted parameter, or one that follows (``symmetric_point``, ``dg_min``), ``(cells,)``."""
+        """A fitted parameter, or what follows (``symmetric_point``, ``dg_min``), ``(cells,)``."""
         table, _, node = name.partition("[")
         if node:
             entry: Array = getattr(self.response, table)[:, int(node[:-1])]
@@ -66,7 +66,7 @@ class CellFit:
     @cached_property
     def _errors(self) -> dict[str, Array]:
         errors = {n: _root(self.covariance[:, i, i]) for i, n in enumerate(self.names)}
-        point, step = derived_gradients(self.response, self.names)
+        point, step = derived_gradients(self.response)
         # what was not fitted is taken as known
         block = np.nan_to_num(self.covariance[:, : len(point), : len(point)])
         for name, gradient in (("symmetric_point", point), ("dg_min", step)):
@@ -95,25 +95,16 @@ def response_of(response: ResponseFunction, cells: Any) -> ResponseFunction:
     return type(response)(*(np.asarray(v)[cells] for v in response.parameters()))
 
 
-def parameter_values(response: ResponseFunction) -> Array:
-    """All parameters, tables node by node: ``(parameters, cells)``."""
-    rows = [np.atleast_2d(np.asarray(v, float).T) for v in response.parameters()]
-    return np.concatenate(rows)
-
-
-def derived_gradients(
-    response: ResponseFunction, names: tuple[str, ...]
-) -> tuple[Array, Array]:
+def derived_gradients(response: ResponseFunction) -> tuple[Array, Array]:
     """Derivatives of symmetric point and ``dg_min`` by the parameters.
 
     Implicitly, from ``G(SP, parameters) = 0`` and ``dg_min = F(SP, parameters)``.
 
     Args:
         response: flat.
-        names: its first entries are the parameters of the response, as ``parameter_values`` goes.
 
     Returns:
-        Two arrays ``(parameters, cells)``.
+        Two arrays ``(parameters, cells)``, tables node by node.
     """
     with np.errstate(all="ignore"):
         point = np.asarray(response.symmetric_point, float)
@@ -123,7 +114,7 @@ def derived_gradients(
         tilt = _central(response.asymmetric, at, h)
         rise = _central(response.symmetric, at, h)
         by_point, by_step = [], []
-        for moved, size in _moved(response, names):
+        for moved, size in _moved(response):
             up, down = moved
             g = (up.asymmetric(at) - down.asymmetric(at)) / (2 * size)
             f = (up.symmetric(at) - down.symmetric(at)) / (2 * size)
@@ -138,7 +129,7 @@ def _central(f: Any, at: Array, h: Array) -> Array:
     return slope
 
 
-def _moved(response: ResponseFunction, names: tuple[str, ...]) -> Any:
+def _moved(response: ResponseFunction) -> Any:
     """Every parameter in turn a little more and a little less, and by how much, ``(cells,)``."""
     span = np.asarray(response.g_max, float) - np.asarray(response.g_min, float)
     kind, given = type(response), [np.asarray(v, float) for v in response.parameters()]

@@ -1,10 +1,10 @@
 """Choosing a response function by what it forecasts, not by how well it can be made to fit.
 
-Candidates, from the simplest on, are fitted to some cells and forecast held-out blocks (``held_out``).
-The best has the least mean squared error; of all that are within one standard error of it, the
-simplest is chosen (Breiman et al., Classification and Regression Trees, 1984, section 3.4.3). The
-standard error is that of the difference between the two, over blocks, or over cells where there are
-many: their errors are common to both candidates and drop out.
+Candidates, from the simplest on, are fitted to some cells and forecast held-out blocks
+(``held_out``). The best has the least mean squared error; of all that are within one standard
+error of it, the simplest is chosen (Breiman et al., Classification and Regression Trees, 1984,
+section 3.4.3). The standard error is that of the difference between the two, over blocks, or over
+cells where there are many: what is common to both candidates drops out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import numpy as np
 
 from ohmloop.calibration.health import Health
 from ohmloop.drivers import BadInputError
-from ohmloop.sim_backend.responses import ResponseFunction
 
-from .families import FAMILIES, Family, family_of
+from .families import FAMILIES, Candidate, Family, family_of
 from .held_out import HeldOut, hold_out
 from .noises import NoiseModel
 from .robust import LIMIT
@@ -26,11 +25,12 @@ from .screening import screen
 from .start import Frame, frame_of
 from .trajectories import Array, Trajectories
 
-SAMPLE = 32
+SAMPLE = 24
 """Cells that a choice looks at."""
-STEPS: tuple[tuple[str, ...], ...] = (("dg_std",), ())
-"""Noises of steps that are tried: of a share of each step; none, where what looks like noise of
-steps is slow wander, which does not add up."""
+_WORTH = 0.05
+"""Log-score of a reading that ``dg_add`` must be worth."""
+_LONG = 200
+"""Readings from which on noise of steps is told from slow wander, which does not add up."""
 ENOUGH = 1.1
 """Held-out error over forecast noise up to which a response function is adequate; two standard
 errors more are allowed for."""
@@ -127,10 +127,10 @@ class Choice:
 
 def choose_family(
     traj: Trajectories,
-    families: Sequence[str | type[ResponseFunction] | Family] = FAMILIES,
+    families: Sequence[str | Candidate] = FAMILIES,
     *,
     sample: int = SAMPLE,
-    steps: Sequence[tuple[str, ...]] = STEPS,
+    steps: Sequence[tuple[str, ...]] | None = None,
 ) -> Choice:
     """Compare response functions on some cells.
 
@@ -138,7 +138,9 @@ def choose_family(
         traj: what was measured.
         families: candidates; order does not matter.
         sample: most cells to look at; they are spread evenly over those that respond.
-        steps: noises of steps to try with each.
+        steps: noises of steps to try with each; by default a share of the step, and in long
+            trajectories none at all: what looks like noise of steps may be slow wander, which does
+            not add up. Of what was chosen ``dg_add`` is tried as well, by its log-score.
 
     Raises:
         BadInputError: no cell responds, or too few readings to hold any out.
@@ -152,21 +154,29 @@ def choose_family(
     picked = good[np.unique(np.linspace(0, good.size - 1, min(sample, good.size)).astype(int))]
     some, own = traj.of(picked), frame.of(picked)
     readings = int(np.isfinite(some.readings).sum(axis=0).max())
+    noises = steps or ((("dg_std",), ()) if readings >= _LONG else (("dg_std",),))
     fitting = [k for k in kinds if 2 * k.size <= readings] or kinds[:1]
-    tried = [
-        (kind, NoiseModel.of(traj, noise)) for kind in fitting for noise in steps
-    ]
+    tried = [(kind, NoiseModel.of(traj, noise)) for kind in fitting for noise in noises]
     forecasts = [hold_out(some, own, kind, noise) for kind, noise in tried]
     if not np.isfinite(forecasts[0].errors).any():
         raise BadInputError(
             f"{readings} readings of a cell are too few to hold any out; measure longer trains"
         )
     scores, chosen = _compare(tried, forecasts, own)
+    if steps is None and tried[chosen][1].steps == ("dg_std",):
+        both = (tried[chosen][0], NoiseModel.of(traj, ("dg_std", "dg_add")))
+        forecast = hold_out(some, own, *both)
+        gain, error = _difference(
+            np.nanmean(forecast.scores, axis=1), np.nanmean(forecasts[chosen].scores, axis=1)
+        )
+        if picked.size >= _MANY and gain > max(2 * error, _WORTH):
+            tried.append(both)
+            forecasts.append(forecast)
+            scores, _ = _compare(tried, forecasts, own)
+            chosen = len(tried) - 1
     kind, noise = tried[chosen]
     misfit, error = misfit_of(forecasts[chosen], own)
-    return Choice(
-        kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error
-    )
+    return Choice(kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error)
 
 
 def _compare(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -70,7 +71,7 @@ def _share(part: Callable[[tuple[int, int]], None], count: int, work: int) -> No
         part((0, count))
         return
     edges = [count * k // threads for k in range(threads + 1)]
-    list(_pool(threads).map(part, zip(edges[:-1], edges[1:], strict=True)))
+    list(_pool(threads).map(part, pairwise(edges)))
 
 
 @cache
@@ -92,9 +93,7 @@ def _stamp() -> int:
 @cache
 def _entry(stamp: int, keep: bool) -> Callable[..., Any]:
     @njit(nogil=True, error_model="numpy", cache=keep)  # type: ignore[untyped-decorator]
-    def entry(
-        p: Any, noise: Any, seen: Any, starts: Any, held: Any, first: Any, out: Any
-    ) -> Any:
+    def entry(p: Any, noise: Any, seen: Any, starts: Any, held: Any, first: Any, out: Any) -> Any:
         kernels.prediction_errors(p, noise, seen, starts, held, first, out)
         return 0 * stamp
 

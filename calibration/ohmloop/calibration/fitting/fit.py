@@ -1,8 +1,8 @@
 """Fitting a response function and its noise to trajectories: robust likelihood, all cells at once.
 
 The parameters of a cell maximise the robust likelihood (``robust``) of the filter's prediction
-errors (``reference``), by Fisher scoring (``scoring``). Noises are corrected for the means that were
-fitted, and share what the chip tells of them (``noises``), in a few rounds.
+errors (``reference``), by Fisher scoring (``scoring``). Noises are corrected for the means that
+were fitted, and share what the chip tells of them (``noises``), in a few rounds.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.calibration.health import Health, judge
-from ohmloop.sim_backend.responses import ResponseFunction
 
 from .cell_fit import CellFit
 from .entries import filter_of
-from .families import Family, family_of
+from .families import Candidate, Family, family_of
 from .noises import FEWEST, WEAK, NoiseModel, population
 from .reference import Filter, Noise
 from .scoring import Model, Optimum, Problem, maximise, restriction
@@ -58,7 +57,7 @@ class Fitted:
 
 def fit_trajectories(
     traj: Trajectories,
-    family: str | type[ResponseFunction] | Family,
+    family: str | Candidate,
     *,
     steps: tuple[str, ...] = ("dg_std",),
 ) -> CellFit:
@@ -86,9 +85,25 @@ def fit_trajectories(
 
 
 def fit_good(
-    traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel, rounds: int = _ROUNDS
+    traj: Trajectories,
+    frame: Frame,
+    family: Family,
+    noise: NoiseModel,
+    rounds: int = _ROUNDS,
+    first: Array | None = None,
+    iterations: int = 60,
 ) -> Fitted:
-    """Fit cells that can be."""
+    """Fit cells that can be.
+
+    Args:
+        traj: of these cells.
+        frame: of them.
+        family: coordinates of the response function.
+        noise: those of the noises.
+        rounds: how often noises are corrected, and shared over the chip.
+        first: coordinates to start from, where something better is known than the family's start.
+        iterations: of each maximisation, at most.
+    """
     k = family.size
     model = model_of(filter_of(family.response), traj, frame, family, noise)
     start = np.concatenate([family.start(frame), noise.start(frame)])
@@ -102,10 +117,10 @@ def fit_good(
     problem = Problem(
         model, traj.steps, low, high, prior, _precision(family, width), np.zeros_like(start)
     )
-    best = maximise(problem, start)
+    best = maximise(problem, start if first is None else first, iterations)
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
-        best = maximise(problem, best.x)
+        best = maximise(problem, best.x, iterations)
     return Fitted(family, noise, frame, best)
 
 
@@ -116,9 +131,7 @@ def _better(problem: Problem, best: Optimum, family: Family, k: int) -> Problem:
         centre, width = population(problem, best, k)
         prior[k:], precision = centre[:, None], _precision(family, width)
     tilt = restriction(problem, best, k)
-    return Problem(
-        problem.model, problem.steps, problem.low, problem.high, prior, precision, tilt
-    )
+    return Problem(problem.model, problem.steps, problem.low, problem.high, prior, precision, tilt)
 
 
 def _precision(family: Family, width: Array) -> Array:
@@ -129,18 +142,38 @@ def _precision(family: Family, width: Array) -> Array:
     return whole
 
 
+def inverse_information(best: Optimum) -> tuple[Array, NDArray[np.bool_]]:
+    """Covariance of the coordinates ``(cells, x, x)``, and where there is one."""
+    solid = np.isfinite(best.information).all(axis=(1, 2))
+    scale = np.sqrt(np.maximum(np.einsum("cii->ci", best.information), 1e-12))
+    scaled = best.information / scale[:, :, None] / scale[:, None, :]
+    solid &= np.linalg.cond(np.where(solid[:, None, None], scaled, 1.0)) < 1e14
+    safe = np.where(solid[:, None, None], scaled, np.eye(len(best.x)))
+    return np.linalg.inv(safe) / scale[:, :, None] / scale[:, None, :], solid
+
+
 def model_of(
-    run: Filter, traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel
+    run: Filter,
+    traj: Trajectories,
+    frame: Frame,
+    family: Family,
+    noise: NoiseModel,
+    held: NDArray[np.bool_] | None = None,
 ) -> Model:
-    """Prediction errors as a function of coordinates."""
-    k, nothing_held = family.size, np.zeros(traj.steps, bool)
+    """Prediction errors, in measured ranges, as a function of coordinates.
+
+    Steps ``held`` (steps,) are compared, but not learnt from.
+    """
+    k, skipped = family.size, np.zeros(traj.steps, bool) if held is None else held
 
     def model(x: Array, cells: NDArray[np.intp]) -> tuple[Array, Array]:
         some, own = traj.of(cells), frame.of(cells)
         parameters = family.natural(x[:k], own)
         noises = noise.natural(x[k:], own)
         flat = [_flat(v, x.shape[1:]) for v in parameters]
-        errors, variances = run(flat, Noise(*(_flat(v, x.shape[1:]) for v in noises)), some, nothing_held)
+        errors, variances = run(
+            flat, Noise(*(_flat(v, x.shape[1:]) for v in noises)), some, skipped
+        )
         shape = (*x.shape[1:], traj.steps)
         scale = own.span[:, None]
         seen = variances.reshape(shape) != 1.0
@@ -159,14 +192,9 @@ def _flat(values: Array, shape: tuple[int, ...]) -> Array:
 def in_units(fitted: Fitted, health: NDArray[np.int8], good: NDArray[np.intp]) -> CellFit:
     """Parameters in their units, with covariances and verdicts, among all cells."""
     family, noise, frame, best = fitted.family, fitted.noise, fitted.frame, fitted.best
-    k, count = family.size, health.size
+    count = health.size
     values, jacobian = _jacobian(fitted)
-    solid = np.isfinite(best.information).all(axis=(1, 2))
-    scale = np.sqrt(np.maximum(np.einsum("cii->ci", best.information), 1e-12))
-    scaled = best.information / scale[:, :, None] / scale[:, None, :]
-    solid &= np.linalg.cond(np.where(solid[:, None, None], scaled, 1.0)) < 1e14
-    safe = np.where(solid[:, None, None], scaled, np.eye(k + noise.size))
-    inner = np.linalg.inv(safe) / scale[:, :, None] / scale[:, None, :]
+    inner, solid = inverse_information(best)
     part = jacobian @ inner @ jacobian.transpose(0, 2, 1)
     fixed = (jacobian == 0).all(axis=(0, 2))
     part[:, fixed, :] = part[:, :, fixed] = np.nan
@@ -185,7 +213,9 @@ def in_units(fitted: Fitted, health: NDArray[np.int8], good: NDArray[np.intp]) -
     return _judged(fit, best.converged & solid & (values[0] < values[1]), good, family)
 
 
-def _judged(fit: CellFit, converged: NDArray[np.bool_], good: NDArray[np.intp], family: Family) -> CellFit:
+def _judged(
+    fit: CellFit, converged: NDArray[np.bool_], good: NDArray[np.intp], family: Family
+) -> CellFit:
     some = fit.of(good)
     reach = np.asarray(some.response.g_max) - np.asarray(some.response.g_min)
     with np.errstate(all="ignore"):
@@ -199,7 +229,10 @@ def _judged(fit: CellFit, converged: NDArray[np.bool_], good: NDArray[np.intp], 
 def _jacobian(fitted: Fitted) -> tuple[Array, Array]:
     """Parameters ``(names, cells)`` and their derivatives by coordinates ``(cells, names, x)``."""
     x, k = fitted.best.x, fitted.family.size
-    variants = x[:, None, :] + _NUDGE * np.concatenate([np.eye(len(x)), -np.eye(len(x))], axis=1)[:, :, None]
+    variants = (
+        x[:, None, :]
+        + _NUDGE * np.concatenate([np.eye(len(x)), -np.eye(len(x))], axis=1)[:, :, None]
+    )
     parameters = fitted.family.natural(variants[:k], fitted.frame)
     noises = fitted.noise.natural(variants[k:], fitted.frame)
     rows = [_rows(v, variants.shape[1:]) for v in parameters]

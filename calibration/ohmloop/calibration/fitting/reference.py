@@ -68,7 +68,9 @@ def prediction_errors(
     """
     count = noise.dg_std.size
     repeats = count // traj.cells
-    low, high = (np.broadcast_to(np.asarray(b, float), (count,)) for b in (response.g_min, response.g_max))
+    low, high = (
+        np.broadcast_to(np.asarray(b, float), (count,)) for b in (response.g_min, response.g_max)
+    )
     nudge = SLOPE_STEP * (high - low)
     errors, variances = np.zeros((count, traj.steps)), np.ones((count, traj.steps))
     mean, variance, known = np.zeros(count), np.zeros(count), np.zeros(count, bool)
@@ -78,7 +80,9 @@ def prediction_errors(
         if traj.starts[t]:
             known[:] = False
         for k in range(int(np.abs(pulses).max())):
-            mean, variance = _pulse(response, noise, (low, high, nudge), (mean, variance), pulses, k)
+            mean, variance = _pulse(
+                response, noise, (low, high, nudge), (mean, variance), pulses, k
+            )
         seen = np.isfinite(reading)
         given = np.where(seen, reading, mean)
         first = seen & ~known
@@ -120,9 +124,7 @@ def _pulse(
     way, moving = np.where(pulses > 0, 1.0, -1.0), np.abs(pulses) > k
     place = np.clip(mean, low, high)
     beside = np.where(place + nudge > high, place - nudge, place + nudge)
-    q, near = (
-        np.where(way > 0, response.q_up(g), response.q_down(g)) for g in (place, beside)
-    )
+    q, near = (np.where(way > 0, response.q_up(g), response.q_down(g)) for g in (place, beside))
     slope = (near - q) / (beside - place)
     s = noise.dg_std * q + noise.dg_add
     kept = 1 + way * slope

@@ -1,9 +1,9 @@
 """Fisher scoring with Levenberg-Marquardt damping, for many small problems at once.
 
 Each cell is a problem of its own: a robust likelihood (``robust``) of prediction errors v with
-variances S, a Gaussian prior, and a tilt, linear in the parameters. The expected information of such
-a likelihood needs first derivatives only (Harvey, Forecasting, structural time series models, 1989,
-section 3.4); outliers count by their weight w::
+variances S, a Gaussian prior, and a tilt, linear in the parameters. The expected information of
+such a likelihood needs first derivatives only (Harvey, Forecasting, structural time series models,
+1989, section 3.4); outliers count by their weight w::
 
     I_ij = sum_t  w (dv_i dv_j / S  +  dS_i dS_j / (2 S^2))
 """

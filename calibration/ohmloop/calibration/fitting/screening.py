@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.calibration.health import OPEN, RESPONSE, Health
+from ohmloop.calibration.health import Health
 
 from .start import Frame
 from .trajectories import Trajectories
+
+RESPONSE = 5.0
+"""Fewest standard errors between the mean steps of up and down pulses of a cell that responds."""
+OPEN = 0.01
+"""A cell that never reads above this share of the chip's median highest reading is open."""
 
 
 def screen(traj: Trajectories, frame: Frame, parameters: int) -> NDArray[np.int8]:
     """Which cells to fit.
 
     In a cell that responds, readings change by more after up than after down pulses, by
-    ``health.RESPONSE`` standard errors.
+    ``RESPONSE`` standard errors.
 
     Args:
         traj: what was measured.

@@ -95,7 +95,8 @@ class Trajectories:
         if steps.size < 2:
             raise BadInputError("the raw data hold fewer than 2 steps to fit; measure again")
         readings, pulses = (
-            raw[name].to_numpy()[steps].reshape(steps.size, -1) for name in ("conductance", "pulses")
+            raw[name].to_numpy()[steps].reshape(steps.size, -1)
+            for name in ("conductance", "pulses")
         )
         starts = np.r_[True, np.diff(steps) > 1]
         if "broken" in raw.variables:

@@ -1,6 +1,6 @@
 """How every response function is fitted, one kind a file."""
 
 from .family import Family
-from .registry import FAMILIES, family_of
+from .registry import FAMILIES, Candidate, family_of
 
-__all__ = ["FAMILIES", "Family", "family_of"]
+__all__ = ["FAMILIES", "Candidate", "Family", "family_of"]

@@ -74,7 +74,16 @@ class OneMinusExpFamily(Family):
 
     response = OneMinusExpStep
     name = "one-minus-exp-step"
-    limits = (BELOW, ABOVE, LOG_STEP, LOG_STEP, (-20.0, 0.98), (-20.0, 0.98), (-2.5, 2.5), (-2.5, 2.5))
+    limits = (
+        BELOW,
+        ABOVE,
+        LOG_STEP,
+        LOG_STEP,
+        (-20.0, 0.98),
+        (-20.0, 0.98),
+        (-2.5, 2.5),
+        (-2.5, 2.5),
+    )
     width = (0.2, 0.2, np.inf, np.inf, 2.0, 2.0, 1.0, 1.0)
 
     def start(self, frame: Frame) -> Array:

@@ -1,4 +1,4 @@
-"""How a response function is fitted: coordinates of order 1, where they start, what is known of them.
+"""How a response function is fitted: coordinates of order 1, their start, what is known of them.
 
 Coordinates are counted in a cell's own measured range (``Frame``), so a fit does not depend on the
 unit of the states, nor on where 0 lies.
@@ -72,7 +72,10 @@ class Family(ABC):
     def box(self, frame: Frame) -> tuple[Array, Array]:
         """Lowest and highest coordinates ``(size, cells)``."""
         shape = (self.size, frame.low.size)
-        low, high = (np.broadcast_to(np.array(v)[:, None], shape).copy() for v in zip(*self.limits, strict=True))
+        low, high = (
+            np.broadcast_to(np.array(v)[:, None], shape).copy()
+            for v in zip(*self.limits, strict=True)
+        )
         if self.bounded:
             low[0] = np.maximum(low[0], floor(frame))
         return low, high

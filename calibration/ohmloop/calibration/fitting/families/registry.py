@@ -14,6 +14,9 @@ from .soft_bounds import SoftBoundsFamily
 from .straight import ConstantFamily, LinearFamily, NeuroSimFamily
 from .third_party import ThirdPartyFamily
 
+Candidate = type[ResponseFunction] | Family
+"""What can be fitted, besides what has a name."""
+
 _MADE: dict[str, type[Family]] = {
     f.name: f
     for f in (
@@ -32,7 +35,7 @@ FAMILIES = (*_MADE, "piecewise-5", "piecewise-9", "piecewise-17")
 """What a choice is made from, from the simplest on."""
 
 
-def family_of(name: str | type[ResponseFunction] | Family) -> Family:
+def family_of(name: str | Candidate) -> Family:
     """The family of a name, such as ``soft-bounds`` or ``piecewise-9``; of a response function too.
 
     Raises:

@@ -45,7 +45,11 @@ class ThirdPartyFamily(Family):
                     " with"
                 )
         self.kinds = [self._kind(f.metadata) for f in own]
-        self.limits = (BELOW, ABOVE, *(self._limits(k, f.metadata) for k, f in zip(self.kinds, own, strict=True)))
+        self.limits = (
+            BELOW,
+            ABOVE,
+            *(self._limits(k, f.metadata) for k, f in zip(self.kinds, own, strict=True)),
+        )
         self.width = (0.3, 0.3, *(3.0 for _ in own))
 
     @staticmethod
@@ -105,10 +109,17 @@ class ThirdPartyFamily(Family):
             return np.clip(np.nan_to_num(off, nan=10.0), -10, 10)
 
         rng = np.random.default_rng(0)  # tries, not noise: always the same
-        usual = np.array([np.log(np.sqrt(frame.up * frame.down) / frame.span)[0] if k == "step" else 0.0 for k in self.kinds])
+        usual = np.array(
+            [
+                np.log(np.sqrt(frame.up * frame.down) / frame.span)[0] if k == "step" else 0.0
+                for k in self.kinds
+            ]
+        )
         best, least = usual, np.inf
         for k in range(_TRIES if usual.size else 0):
-            first = np.clip(usual + (k > 0) * rng.normal(0, 1.5, usual.size), low + 1e-6, high - 1e-6)
+            first = np.clip(
+                usual + (k > 0) * rng.normal(0, 1.5, usual.size), low + 1e-6, high - 1e-6
+            )
             found = least_squares(misfit, first, bounds=(low, high), loss="soft_l1", max_nfev=200)
             if found.cost < least:
                 best, least = found.x, found.cost
