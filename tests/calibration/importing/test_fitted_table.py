@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,21 @@ def write_table(path: Path, seed: int = 3) -> Path:
             lines.append(f"{cell},{n},{g * (1 + 0.005 * rng.normal()):.5f}")
     path.write_text("\n".join(lines))
     return path
+
+
+PAGE = (Path(__file__).parents[3] / "docs/how-to/fit-published-data.md").read_text()
+
+
+def test_the_example_of_the_page(tmp_path, monkeypatch):
+    """Its table is made as it says there, read, and fitted; steps as they were made."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(blocks[0], {})
+    found = fit_table(import_table(Path("published.csv")), "soft-bounds").chip
+    assert found["slope_up"].to_numpy()[0] == pytest.approx([0.03, 0.04], rel=0.1)
+    assert found["usable"].to_numpy().all()
+    save_chip(found, Path("published.nc"))
+    exec(blocks[1], {})
 
 
 @pytest.fixture(scope="module")
