@@ -47,7 +47,7 @@ def raw(cells: Population) -> xr.Dataset:
 
 @pytest.fixture(scope="session")
 def record(raw: xr.Dataset) -> xr.Dataset:
-    return fit_raw(raw)
+    return fit_raw(raw, "soft-bounds")
 
 
 @pytest.fixture(scope="session")
@@ -63,4 +63,4 @@ def make_cells() -> Callable[..., Population]:
 @pytest.fixture(scope="session")
 def dead_record() -> xr.Dataset:
     chip = chip_of(with_dead(population(7, (12, 12))))
-    return fit_raw(acquire(chip, CalibrationPlan(), rng=np.random.default_rng(5)))
+    return fit_raw(acquire(chip, CalibrationPlan(), rng=np.random.default_rng(5)), "soft-bounds")

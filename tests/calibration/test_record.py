@@ -28,7 +28,10 @@ def test_bench_is_that_of_the_chip(record, make_chip, cells):
 
 def test_raw_comes_back(record, raw):
     assert raw_of(record).identical(raw)
-    assert fit_raw(raw_of(record)).attrs["rmse_over_noise"] == record.attrs["rmse_over_noise"]
+    assert (
+        fit_raw(raw_of(record), "soft-bounds").attrs["rmse_over_noise"]
+        == record.attrs["rmse_over_noise"]
+    )
 
 
 def test_no_raw_is_an_error(record):
@@ -55,7 +58,7 @@ def test_chip_file_round_trip(record, tmp_path, cells):
     back = load_chip(path)
     for name in record.data_vars:
         np.testing.assert_array_equal(back[name], record[name])
-    assert fit_raw(raw_of(back)).attrs["rmse_S"] == record.attrs["rmse_S"]
+    assert fit_raw(raw_of(back), "soft-bounds").attrs["rmse_S"] == record.attrs["rmse_S"]
     assert path.stat().st_size < record.nbytes
 
 
@@ -71,12 +74,12 @@ def test_chip_file_opens_as_a_twin(record, tmp_path):
         np.testing.assert_array_equal(twin.characteristics.usable, record["usable"] == 1)
 
 
-def test_raw_file_round_trip(raw, tmp_path):
+def test_raw_file_round_trip(raw, record, tmp_path):
     save_raw(raw, tmp_path / "raw.nc")
     back = load_raw(tmp_path / "raw.nc")
     np.testing.assert_array_equal(back["conductance"], raw["conductance"])
     np.testing.assert_array_equal(back["phase"], raw["phase"])
-    assert fit_raw(back).attrs["rmse_S"] == fit_raw(raw).attrs["rmse_S"]
+    assert fit_raw(back, "soft-bounds").attrs["rmse_S"] == pytest.approx(record.attrs["rmse_S"])
 
 
 def test_keep_in_a_file(raw, tmp_path):
@@ -93,3 +96,13 @@ def test_raw_file_that_is_none(tmp_path):
     (tmp_path / "raw.nc").write_bytes(b"else")
     with pytest.raises(ChipFileError, match="not raw"):
         load_raw(tmp_path / "raw.nc")
+
+
+def test_a_misfit_is_reported(raw, record):
+    """Straight steps that do not shrink do not describe soft bounds, and the record says so."""
+    assert record.attrs["adequate"] == 1
+    wrong = fit_raw(raw, "constant-step")
+    assert wrong.attrs["adequate"] == 0
+    assert wrong.attrs["misfit"] > 1.2
+    assert wrong.attrs["misfit_verdict"].startswith("MISFIT")
+    assert record.attrs["choice"] == "the response function was given, not chosen"

@@ -112,11 +112,9 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
     )
     whole["g_max"] = np.where(still, last + width, high)
     maps = {name: v.reshape(*shape, *v.shape[1:]) for name, v in whole.items()}
-    return Population(
-        type(fitted.response)(**maps),
-        conductance=last.reshape(shape),
-        **{name: values.reshape(shape) for name, values in noises.items()},
-    )
+    own: dict[str, Any] = {n: v.reshape(shape) for n, v in noises.items()}
+    own["conductance"] = last.reshape(shape)
+    return Population(type(fitted.response)(**maps), **own)
 
 
 def _filled(values: Any, usable: NDArray[np.bool_]) -> Array:

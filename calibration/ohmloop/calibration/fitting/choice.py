@@ -189,17 +189,25 @@ def _compare(
     best = int(np.nanargmin(loss))
     behind = [_difference(u, units[best]) for u in units]
     good = [i for i, (gap, error) in enumerate(behind) if gap <= error or i == best]
-    # the simplest; of as simple ones, that of the smaller error
-    chosen = min(good, key=lambda i: (tried[i][0].size + tried[i][1].size, loss[i]))
+    # the simplest; of as simple ones, that whose noise says best how far off its forecasts are
+    score = [float(np.nanmean(f.scores)) for f in forecasts]
+    chosen = min(good, key=lambda i: (tried[i][0].size, -score[i]))
     scores = tuple(
         Score(
-            kind.name, noise.steps, kind.size + noise.size, float(np.nanmedian(rmse[i])),
-            *(float(np.nanmedian(f.rmse(way) / frame.span)) for way in (1, -1)),
-            f.calibration, float(np.nanmean(f.scores + np.log(frame.span)[:, None])),
-            float(loss[i]), *behind[i],
+            family=kind.name,
+            steps=noise.steps,
+            parameters=kind.size + noise.size,
+            rmse=float(np.nanmedian(rmse[i])),
+            rmse_up=float(np.nanmedian(f.rmse(1) / frame.span)),
+            rmse_down=float(np.nanmedian(f.rmse(-1) / frame.span)),
+            over_noise=f.calibration,
+            log_score=float(np.nanmean(f.scores + np.log(frame.span)[:, None])),
+            loss=float(loss[i]),
+            behind=behind[i][0],
+            behind_stderr=behind[i][1],
         )
         for i, ((kind, noise), f) in enumerate(zip(tried, forecasts, strict=True))
-    )  # fmt: skip
+    )
     return scores, chosen
 
 

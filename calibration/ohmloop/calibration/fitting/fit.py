@@ -144,10 +144,10 @@ def _precision(family: Family, width: Array) -> Array:
 
 def inverse_information(best: Optimum) -> tuple[Array, NDArray[np.bool_]]:
     """Covariance of the coordinates ``(cells, x, x)``, and where there is one."""
-    solid = np.isfinite(best.information).all(axis=(1, 2))
+    solid: NDArray[np.bool_] = np.asarray(np.isfinite(best.information).all(axis=(1, 2)))
     scale = np.sqrt(np.maximum(np.einsum("cii->ci", best.information), 1e-12))
     scaled = best.information / scale[:, :, None] / scale[:, None, :]
-    solid &= np.linalg.cond(np.where(solid[:, None, None], scaled, 1.0)) < 1e14
+    solid = solid & (np.linalg.cond(np.where(solid[:, None, None], scaled, 1.0)) < 1e14)
     safe = np.where(solid[:, None, None], scaled, np.eye(len(best.x)))
     return np.linalg.inv(safe) / scale[:, :, None] / scale[:, None, :], solid
 

@@ -8,7 +8,7 @@ the state has moved by more than the read noise: where trains are long, a sixth 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Frame(NamedTuple):
         middle: Array = self.low + self.span / 2
         return middle
 
-    def of(self, cells: object) -> Frame:
+    def of(self, cells: Any) -> Frame:
         """Of some cells."""
         return Frame(*(v[cells] for v in self))
 
@@ -130,7 +130,7 @@ def _pairs(traj: Trajectories, lag: int, apart: bool = False) -> _Pairs:
     before, after = traj.readings[:-lag], traj.readings[lag:]
     whole = (begun[lag:] == begun[:-lag])[:, None] & np.isfinite(before) & np.isfinite(after)
     used = whole & (np.abs(net) == total)
-    every = slice(None, None, lag if apart else 1)
+    every = slice(None, None, max(1, lag // 4) if apart else 1)
     return _Pairs(before[every], after[every], np.where(used, net, 0)[every].astype(float))
 
 

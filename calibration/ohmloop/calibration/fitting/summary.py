@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from ohmloop.calibration.health import Health
 from ohmloop.sim_backend import PopulationSpec
+from ohmloop.sim_backend.responses import response_class
 
 from .cell_fit import CellFit
 from .trajectories import Array
@@ -54,14 +55,16 @@ class PopulationSummary:
             ValidationError: the medians do not make a cell.
         """
         keys: dict[str, Any] = {"model": self.model}
+        units = response_class(self.model).units | {"dg_add": "S"}
         for name, value in self.medians.items():
             table, _, node = name.partition("[")
             if name in _DERIVED or name == "read_add":
                 continue
+            text = f"{value:.9g} S" if units.get(table, "1") == "S" else value
             if node:
-                keys.setdefault(table, []).append(value)
+                keys.setdefault(table, []).append(text)
                 continue
-            keys[name] = value
+            keys[name] = text
             spread = self.spreads.get(name, 0.0)
             if value and spread:
                 keys[f"{name}_dtod"] = float(min(abs(spread / value), 1.0))

@@ -63,12 +63,12 @@ class Trajectories:
     @property
     def steps(self) -> int:
         """How many."""
-        return self.readings.shape[0]
+        return len(self.readings)
 
     @property
     def cells(self) -> int:
         """How many."""
-        return self.readings.shape[1]
+        return int(self.readings.shape[1])
 
     @property
     def signed(self) -> bool:

@@ -60,4 +60,5 @@ class PiecewiseFamily(Family):
         """Nodes are alike their neighbours."""
         bends = np.diff(np.eye(self.nodes), 2, axis=0) / _BEND
         one = bends.T @ bends + np.eye(self.nodes) / _ALONE**2
-        return np.kron(np.eye(2), one)
+        both: Array = np.kron(np.eye(2), one).astype(np.float64)
+        return both

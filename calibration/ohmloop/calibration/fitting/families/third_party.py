@@ -106,7 +106,8 @@ class ThirdPartyFamily(Family):
             cell = self.response(*self.natural(x, frame))
             with np.errstate(all="ignore"):
                 off = np.concatenate([cell.q_up(g) / up - 1, cell.q_down(g) / down - 1])
-            return np.clip(np.nan_to_num(off, nan=10.0), -10, 10)
+            bounded: Array = np.clip(np.nan_to_num(off, nan=10.0), -10, 10)
+            return bounded
 
         rng = np.random.default_rng(0)  # tries, not noise: always the same
         usual = np.array(
