@@ -96,9 +96,8 @@ def mean_path(response: ResponseFunction, traj: Trajectories) -> Array:
 def _best_path(response: ResponseFunction, readings: Array, way: int) -> Array:
     low, high = float(response.g_min[0]), float(response.g_max[0])
     known = np.isfinite(readings)
-    first = float(readings[known][:20].mean())
-    width = 0.2 * float(np.ptp(readings[known]))
-    for _ in range(3):  # ever finer grids about the best
+    first, width = (low + high) / 2, (high - low) / 2
+    for _ in range(4):  # ever finer grids about the best
         starts = np.clip(np.linspace(first - width, first + width, _GRID), low, high)
         paths = _paths(response, starts, readings.size, way)
         best = int(np.argmin(((paths[known] - readings[known, None]) ** 2).sum(axis=0)))
