@@ -88,10 +88,13 @@ def curves(runs: Mapping[str, History]) -> Figure:
 
 def _write_chip_report(file: Path, output: Path | None) -> Path:
     from ohmloop.calibration import chip_report
+    from ohmloop.calibration.importing import table_report
+    from ohmloop.calibration.importing.fitted_table import SCORES
     from ohmloop.sim_backend import load_chip
 
-    where = output or file.with_suffix(".html")
-    where.write_text(chip_report(load_chip(file)), encoding="utf-8")
+    where, chip = output or file.with_suffix(".html"), load_chip(file)
+    write = table_report if SCORES in chip.attrs else chip_report
+    where.write_text(write(chip), encoding="utf-8")
     return where
 
 
