@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing, suppress
 
 import numpy as np
 import pytest
+import xarray as xr
+
+from ohmloop.calibration import MeasurementStore, load_recipe, measure
+from ohmloop.drivers import Capabilities
+from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 
 
 @pytest.fixture
@@ -50,3 +57,86 @@ def test_refused_in_one_line(ohmloop, table, tmp_path, arguments, says):
     assert says in done.err
     assert done.err.count("\n") == 1
     assert not (tmp_path / "chip.nc").exists()
+
+
+def measured(path, steps=10**9):
+    """A measurement of 36 cells, interrupted after some steps."""
+    cells = sample(PopulationSpec(), (6, 6), np.random.default_rng(3))
+    chip, told = TwinCrossbar(cells, seed=1, capabilities=Capabilities(), name="small"), []
+
+    def progress(*_):
+        told.append(1)
+        if len(told) == steps:
+            raise KeyboardInterrupt
+
+    with closing(MeasurementStore(path)) as store:
+        with suppress(KeyboardInterrupt):
+            measure(load_recipe("quick"), chip, store, seed=2, progress=progress)
+        return len(told)
+
+
+def test_a_measurement_is_fitted_anew(ohmloop, tmp_path):
+    """As it was measured, and cut short in its last routine."""
+    store, output = tmp_path / "chip.measurement.sqlite", tmp_path / "chip.nc"
+    steps = measured(store)
+    arguments = ("-o", output, "--family", "soft-bounds", "--json")
+    whole = ohmloop("fit", store, *arguments)
+    assert whole.status == 0, whole.err
+    found = json.loads(whole.out)
+    assert found["fit"]["rmse_over_noise"] < 1.5
+    assert found["not_measured"] == []
+    with xr.open_dataset(output, group="routines/pulse_response", engine="h5netcdf") as group:
+        assert group.attrs["verdict"] == found["routines"]["pulse_response"]
+
+    store.unlink()
+    measured(store, steps - 3)
+    cut = ohmloop("fit", store, *arguments)
+    assert cut.status == 0, cut.err
+    found = json.loads(cut.out)
+    assert found["not_measured"] == ["held_out"]
+    assert found["fit"]["rmse_over_noise"] is None
+    assert found["fit"]["usable"] > 30
+    assert "held_out not through" in output.with_suffix(".html").read_text()
+    again = ohmloop("fit", output, "-o", tmp_path / "again.nc", *arguments[2:])
+    assert json.loads(again.out)["fit"] == found["fit"]
+    with xr.open_dataset(tmp_path / "again.nc", group="routines/pulse_response") as group:
+        assert group.attrs["verdict"]
+
+
+def _foreign(path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("create table people (name text)")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.write_bytes(b""), "not a measurement of ohmloop"),
+        (lambda path: path.write_text("something else"), "not a measurement of ohmloop"),
+        (_foreign, "not a measurement of ohmloop"),
+        (lambda path: MeasurementStore(path).close(), "nothing was measured into it"),
+        (lambda path: measured(path, 3), "none of pulse_response, symmetric_point, held_out was"),
+        (lambda path: measured(path, 11), "the raw data lack pulse trains"),
+    ],
+)
+def test_no_measurement(ohmloop, tmp_path, make, says):
+    path = tmp_path / "chip.measurement.sqlite"
+    make(path)
+    before = path.read_bytes() if path.exists() else None
+    done = ohmloop("fit", path, "-o", tmp_path / "chip.nc")
+    assert done.status == 2
+    assert says in done.err
+    assert str(path) in done.err
+    assert done.err.count("\n") == 1
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert not (tmp_path / "chip.nc").exists()
+
+
+def test_a_measurement_that_goes_on_is_left_alone(ohmloop, tmp_path):
+    path = tmp_path / "chip.measurement.sqlite"
+    with closing(MeasurementStore(path)):
+        done = ohmloop("fit", path, "-o", tmp_path / "chip.nc")
+    assert done.status == 2
+    assert "is being written by another process" in done.err
+    assert done.err.count("\n") == 1

@@ -1,9 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ohmloop.calibration import calibrate, fit_raw, load_raw, raw_of, save_raw
+from ohmloop.calibration import (
+    Health,
+    Trajectories,
+    calibrate,
+    fit_raw,
+    fit_trajectories,
+    load_raw,
+    raw_of,
+    save_raw,
+    verdict,
+)
+from ohmloop.calibration.record import twin_population
 from ohmloop.drivers import CellPulses, ChipFileError, open_crossbar
 from ohmloop.sim_backend import SoftBounds, load_chip, save_chip
 from ohmloop.sim_backend.chip_file import bench_of, maps_of, population_of
@@ -43,6 +56,7 @@ def test_provenance(make_chip, make_cells):
     record = calibrate(
         make_chip(make_cells(1, (4, 4))),
         seed=42,
+        family="soft-bounds",
         provenance={"smu": "Keithley 2602B"},
     )
     assert record.attrs["raw_provenance_smu"] == "Keithley 2602B"
@@ -90,6 +104,27 @@ def test_raw_file_that_is_none(tmp_path):
         load_raw(tmp_path / "raw.nc")
 
 
+def test_a_cell_without_a_fit_is_like_one_that_has_one(raw):
+    """All its parameters are those of one usable cell, not medians of each."""
+    fitted = fit_trajectories(Trajectories.of_raw(raw), "soft-bounds")
+    health = fitted.health.copy()
+    health[5] = Health.NOT_CONVERGED
+    cells = twin_population(raw, replace(fitted, health=health))
+    flat = np.stack([np.ravel(v) for v in cells.flat_parameters()])
+    twins = (flat == flat[:, 5:6]).all(axis=0)
+    assert np.flatnonzero(twins).size == 2
+    steps = np.ravel(cells.response.dg_min)
+    assert steps[5] == pytest.approx(np.median(steps), rel=0.01)
+
+
+def test_held_out_sequences_that_were_hardly_begun_are_no_trouble(raw):
+    begun = np.flatnonzero(raw["phase"] == "held-out")[:3]
+    short = fit_raw(raw.isel(step=slice(0, int(begun[-1]))), "soft-bounds")
+    assert "rmse_over_noise" not in short.attrs
+    assert short.attrs["adequate"] == 1
+    assert "was not held against repeated pulses" in verdict(short)
+
+
 def test_a_misfit_is_reported(raw, record):
     """Straight steps that do not shrink do not describe soft bounds, and the record says so."""
     assert record.attrs["adequate"] == 1
@@ -97,4 +132,5 @@ def test_a_misfit_is_reported(raw, record):
     assert wrong.attrs["adequate"] == 0
     assert wrong.attrs["misfit"] > 1.2
     assert wrong.attrs["misfit_verdict"].startswith("MISFIT")
-    assert record.attrs["choice"] == "the response function was given, not chosen"
+    assert record.attrs["choice"].startswith("soft-bounds was given, not chosen; it forecasts")
+    assert "It does not describe these cells" in wrong.attrs["choice"]

@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ohmloop.drivers import BadInputError, Crossbar, load_bench, open_crossbar
 
 from .console import Report, Screen
+from .fitted import analysed, write_chip, write_routines
 from .measurement_file import beside, open_measurement, recipe_of
 from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from ohmloop.calibration import MeasurementStore, Recipe
 
 _BENCHES = (".yaml", ".yml")
@@ -70,10 +67,10 @@ def check_family(name: str) -> None:
     Raises:
         BadInputError: says which there are.
     """
-    from ohmloop.sim_backend.responses import response_class
+    from ohmloop.calibration.fitting.families import family_of
 
     if name != "auto":
-        response_class(name)
+        family_of(name)
 
 
 def calibrate_chip(
@@ -174,60 +171,15 @@ def finish(
         screen: who is told.
         family: response function by name; ``auto`` chooses it.
     """
-    import xarray as xr
-
-    from ohmloop.calibration import chip_report, fit_raw, raw_of_store
-    from ohmloop.calibration.measuring import analyse
+    from ohmloop.calibration import fit_raw, raw_of_store
     from ohmloop.calibration.routine import TRAJECTORY
-    from ohmloop.sim_backend import save_chip
 
-    found = analyse(recipe, store)
-    groups = {f"routines/{name}": data for name, data in found.items()}
-    verdicts = {
-        n: str(d.attrs.get("verdict", d.attrs.get("problem", ""))) for n, d in found.items()
-    }
-    screen.table("routines", ("routine", "what it found"), list(verdicts.items()))
-    if not set(TRAJECTORY) <= set(recipe.names):
-        save_chip(xr.Dataset(attrs={"format": "ohmloop-routines"}), output, groups)
-        missing = ", ".join(name for name in TRAJECTORY if name not in recipe.names)
-        screen.say(f"file: {output} (no twin: that takes {missing}, too)")
-        return {"routines": verdicts, "file": str(output)}
-    data = fit_raw(raw_of_store(store), family)
-    save_chip(data, output, groups)
-    page = output.with_suffix(".html")
-    page.write_text(chip_report(data), encoding="utf-8")
-    figures = summary(data)
-    screen.table(
-        "calibration",
-        ("usable cells", "granularity", "states", "cycle-to-cycle", "rmse / noise"),
-        [
-            (
-                f"{figures['usable']} of {figures['cells']}",
-                f"{1e6 * figures['dg_min_S']:.3g} uS",
-                f"{figures['states']:.0f}",
-                f"{100 * figures['dg_std']:.0f} %",
-                f"{figures['rmse_over_noise']:.3f}",
-            )
-        ],
-    )
-    screen.say(f"calibration file: {output}\nreport: {page}")
-    return {"calibration": figures, "routines": verdicts, "file": str(output), "report": str(page)}
-
-
-def summary(data: xr.Dataset) -> dict[str, Any]:
-    """The figures that matter, from a chip's dataset."""
-    usable = data["usable"].to_numpy().astype(bool)
-    pick = {n: data[n].to_numpy()[usable] for n in ("dg_min", "g_min", "g_max", "dg_std")}
-    empty = not usable.any()
-    median = {n: float("nan") if empty else float(np.median(v)) for n, v in pick.items()}
-    return {
-        "cells": int(usable.size),
-        "usable": int(usable.sum()),
-        "dg_min_S": median["dg_min"],
-        "states": (median["g_max"] - median["g_min"]) / median["dg_min"],
-        "dg_std": median["dg_std"],
-        "rmse_over_noise": float(data.attrs["rmse_over_noise"]),
-    }
+    groups, verdicts = analysed(store, recipe, screen)
+    missing = [name for name in TRAJECTORY if name not in recipe.names]
+    if missing:
+        return {"routines": verdicts} | write_routines(groups, output, screen, missing)
+    found = write_chip(fit_raw(raw_of_store(store), family), groups, output, screen)
+    return {"calibration": found.figures, "routines": verdicts} | found.files
 
 
 def check_writable(output: Path) -> None:

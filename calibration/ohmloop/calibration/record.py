@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,8 +29,14 @@ from .symmetric_point import SymmetricPoint
 if TYPE_CHECKING:
     import xarray as xr
 
+log = logging.getLogger("ohmloop")
+
 _RAW = {"conductance": "raw_conductance", "pulses": "raw_pulses"}
 _DIMS = ("row", "column")
+_OF_THE_DATA = (
+    "notes", "conditions_unknown", "cell_labels", "scale_offset_S", "scale_factor_S"
+)  # fmt: skip
+"""Attributes of raw data that a chip file has under the same name: people look for them there."""
 
 
 def chip_record(
@@ -71,9 +78,8 @@ def chip_record(
     fit = fitted.usable.reshape(shape)
     data["dg_min"] = data["dg_min"].where(fit, typical).assign_attrs(data["dg_min"].attrs)
     _add_raw(data, raw)
-    prediction = None
-    if HELD_OUT in raw["phase"].to_numpy():
-        prediction = predict(raw, population, usable)
+    prediction = _prediction(raw, population, usable)
+    if prediction is not None:
         _add_prediction(data, prediction)
     data.attrs["response_family"] = fitted.family
     keep_choice(data, choice)
@@ -89,44 +95,45 @@ def twin_population(raw: xr.Dataset, fitted: CellFit) -> Population:
     """Cells of the twin.
 
     A cell that is not usable is made to be what it seems: one that does not respond stays where it
-    was read, one that responds but could not be fitted gets the chip's medians.
+    was read; one that responds but could not be fitted is like the usable cell of median
+    granularity, in all its parameters, as those of one cell belong together.
 
     Raises:
         BadInputError: no cell could be fitted.
     """
     usable, health = fitted.usable, fitted.health
     if not usable.any():
-        raise BadInputError(f"no cell could be fitted: {_tally(health)}; try stronger pulses")
+        raise BadInputError(
+            f"no cell could be fitted: {_tally(health)}; try stronger pulses, or more of them"
+        )
     shape = raw["conductance"].shape[1:]
+    filled = fitted.of(_like(fitted))
+    lowest = float(np.min(np.asarray(fitted.response.g_min)[usable]))
     last = last_reading(raw).ravel()
-    lowest = np.nanmin(fitted.response.g_min)
-    last = np.where(
-        np.isfinite(last), last, np.nanmedian(np.asarray(fitted.response.g_min)[usable])
-    )
+    last = np.where(np.isfinite(last), last, np.asarray(filled.response.middle, float))
     last = last if lowest < 0 else np.maximum(last, 0.0)
-    whole = {
-        f.name: _filled(getattr(fitted.response, f.name), usable) for f in fields(fitted.response)
-    }
-    noises = {n: _filled(getattr(fitted, n), usable) for n in ("dg_std", "dg_add", "read_std")}
+    kind = type(filled.response)
+    whole = dict(zip(kind.units, map(np.asarray, filled.response.parameters()), strict=True))
     still = np.isin(health, STILL)
     low, high = whole["g_min"], whole["g_max"]
     width = 1e-4 * float(np.median((high - low)[usable]))
-    whole["g_min"] = np.where(
-        still, last - width if lowest < 0 else np.maximum(last - width, 0.0), low
-    )
+    bottom = last - width if lowest < 0 else np.maximum(last - width, 0.0)
+    whole["g_min"] = np.where(still, bottom, low)
     whole["g_max"] = np.where(still, last + width, high)
-    maps = {name: v.reshape(*shape, *v.shape[1:]) for name, v in whole.items()}
-    own: dict[str, Any] = {n: v.reshape(shape) for n, v in noises.items()}
+    maps: dict[str, Any] = {name: v.reshape(*shape, *v.shape[1:]) for name, v in whole.items()}
+    own: dict[str, Any] = {
+        name: getattr(filled, name).reshape(shape) for name in ("dg_std", "dg_add", "read_std")
+    }
     own["conductance"] = last.reshape(shape)
-    return Population(type(fitted.response)(**maps), **own)
+    return Population(kind(**maps), **own)
 
 
-def _filled(values: Any, usable: NDArray[np.bool_]) -> Array:
-    """With the median over usable cells where a cell is not."""
-    values = np.asarray(values, float)
-    middle = np.median(values[usable], axis=0)
-    filled: Array = np.where(usable.reshape(-1, *[1] * (values.ndim - 1)), values, middle)
-    return filled
+def _like(fitted: CellFit) -> NDArray[np.intp]:
+    """Which cell each is like: usable ones like themselves, others like the median one."""
+    usable = np.flatnonzero(fitted.usable)
+    steps = np.asarray(fitted.response.dg_min, float)[usable]
+    median = usable[np.argsort(steps)[usable.size // 2]]
+    return np.where(fitted.usable, np.arange(fitted.usable.size), median)
 
 
 def last_reading(raw: xr.Dataset) -> Array:
@@ -150,7 +157,7 @@ def raw_of(chip: xr.Dataset) -> xr.Dataset:
     raw.attrs = {"format": FORMAT} | {
         name.removeprefix("raw_"): value
         for name, value in chip.attrs.items()
-        if name.startswith("raw_")
+        if name.startswith("raw_") or name in _OF_THE_DATA
     }
     check_raw(raw)
     return raw
@@ -176,7 +183,10 @@ def load_raw(path: Path) -> xr.Dataset:
             raw = file.load()
     except Exception as error:  # h5py and xarray raise many kinds
         raise ChipFileError(f"{path}: not raw calibration data") from error
-    check_raw(raw)
+    try:
+        check_raw(raw)
+    except ChipFileError as error:
+        raise ChipFileError(f"{path}: {error}") from None
     return raw
 
 
@@ -228,8 +238,25 @@ def _add_symmetric_point(
 def _add_raw(data: xr.Dataset, raw: xr.Dataset) -> None:
     for old, new in _RAW.items():
         data[new] = raw[old]
-    data.attrs |= {f"raw_{name}": value for name, value in raw.attrs.items() if name != "format"}
+    data.attrs |= {
+        name if name in _OF_THE_DATA else f"raw_{name}": value
+        for name, value in raw.attrs.items()
+        if name != "format"
+    }
     _compressed(data)
+
+
+def _prediction(
+    raw: xr.Dataset, population: Population, usable: NDArray[np.bool_]
+) -> Prediction | None:
+    """Held-out sequences; None where there are none, or too few of them were repeated."""
+    if HELD_OUT not in raw["phase"].to_numpy():
+        return None
+    try:
+        return predict(raw, population, usable)
+    except ChipFileError as error:
+        log.warning("held-out sequences say nothing of the twin: %s", error)
+        return None
 
 
 def _add_prediction(data: xr.Dataset, prediction: Prediction) -> None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 from ohmloop.drivers import BadInputError, ChipFileError, Clock, Crossbar
 from ohmloop.sim_backend.chip_file import characteristics_of, population_of
 
-from .fitting import Candidate, CellFit, Choice, Trajectories, choose_family, fit_trajectories
+from .fitting import (
+    FAMILIES,
+    Candidate,
+    CellFit,
+    Choice,
+    Trajectories,
+    choose_family,
+    fit_trajectories,
+)
+from .fitting.families import family_of
 from .measuring import MeasurementStore, Recipe, load_recipe, measure, raw_of_steps
 from .measuring.progress import Progress
 from .measuring.run import Provenance
@@ -124,7 +133,8 @@ def fit_raw(raw: xr.Dataset, family: str | Candidate = AUTO) -> xr.Dataset:
 
     Args:
         raw: raw data; the phases ``FITTED`` are fitted, the others check the fit.
-        family: the response function by name or class; ``auto`` chooses by held-out forecasts.
+        family: the response function by name or class; ``auto`` chooses by held-out forecasts. Of
+            one that is given the same forecasts are made, and say how good it is.
 
     Raises:
         ChipFileError: not raw data, or no pulse trains in them.
@@ -146,17 +156,16 @@ def fit_phases(raw: xr.Dataset, family: str | Candidate = AUTO) -> tuple[CellFit
     if TRAIN not in raw["phase"].to_numpy():
         raise ChipFileError("the raw data lack pulse trains: the measurement was interrupted")
     traj = Trajectories.of_raw(raw)
-    if family != AUTO:
-        return fit_trajectories(traj, family), None
+    given = None if family == AUTO else family_of(family)
     try:
-        choice = choose_family(traj)
+        choice = choose_family(traj, FAMILIES if given is None else (given,))
     except BadInputError:
         # where no cell responds, the codes of a fit say why of each
-        fitted = fit_trajectories(traj, "soft-bounds")
-        if fitted.usable.any():
+        fitted = fit_trajectories(traj, given or "soft-bounds")
+        if given is None and fitted.usable.any():
             raise
         return fitted, None
-    return fit_trajectories(traj, choice.family, steps=choice.steps), choice
+    return fit_trajectories(traj, given or choice.family, steps=choice.steps), choice
 
 
 def validate(

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmloop.calibration.importing import fit_table, import_table, table_report
+from ohmloop.calibration import chip_report, fit_raw, raw_of
+from ohmloop.calibration.importing import import_table
 from ohmloop.drivers import BadInputError, CellPulses, open_crossbar
 from ohmloop.sim_backend import load_chip, save_chip
 
@@ -38,7 +39,7 @@ def test_the_example_of_the_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     exec(blocks[0], {})
-    found = fit_table(import_table(Path("published.csv")), "soft-bounds").chip
+    found = fit_raw(import_table(Path("published.csv")), "soft-bounds")
     assert found["slope_up"].to_numpy()[0] == pytest.approx([0.03, 0.04], rel=0.1)
     assert found["usable"].to_numpy().all()
     save_chip(found, Path("published.nc"))
@@ -47,7 +48,7 @@ def test_the_example_of_the_page(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
-    return fit_table(
+    return fit_raw(
         import_table(write_table(tmp_path_factory.mktemp("table") / "t.csv")), "soft-bounds"
     )
 
@@ -56,15 +57,15 @@ def test_parameters_within_their_errors(fitted):
     """False alarm: each of 8 numbers beyond 4 standard errors, 5e-4 in all."""
     truth = {"g_min": LOW * 1e-6, "g_max": HIGH * 1e-6, "slope_up": UP, "slope_down": DOWN}
     for name, value in truth.items():
-        found = fitted.chip[name].to_numpy()[0, :2]
-        error = fitted.chip[f"{name}_stderr"].to_numpy()[0, :2]
+        found = fitted[name].to_numpy()[0, :2]
+        error = fitted[f"{name}_stderr"].to_numpy()[0, :2]
         assert (np.abs(found - value) < 4 * error).all(), name
-    assert np.isnan(fitted.chip["g_min_stderr"].to_numpy()[0, 2])
+    assert np.isnan(fitted["g_min_stderr"].to_numpy()[0, 2])
 
 
 def test_the_file_opens_as_a_twin(fitted, tmp_path):
     file = tmp_path / "chip.nc"
-    save_chip(fitted.chip, file)
+    save_chip(fitted, file)
     with open_crossbar(str(file)) as twin:
         assert twin.characteristics.usable.tolist() == [[True, True, False]]
         before = twin.read()
@@ -76,17 +77,33 @@ def test_the_file_opens_as_a_twin(fitted, tmp_path):
 
 def test_the_report_says_what_is_not_known(fitted, tmp_path):
     file = tmp_path / "chip.nc"
-    save_chip(fitted.chip, file)
-    text = table_report(load_chip(file))
+    save_chip(fitted, file)
+    text = chip_report(load_chip(file))
     assert "nominal figures stand in: pulse_up_amplitude_V" in text
-    assert "soft-bounds forecasts held-out pulses" in text
+    assert "soft-bounds was given, not chosen; it forecasts held-out pulses" in text
     assert "data:image/png;base64" in text
+
+
+def test_what_a_table_said_comes_back(fitted, tmp_path):
+    """All of it, also the names under which people look for it in the file."""
+    raw = import_table(write_table(tmp_path / "t.csv"))
+    again = raw_of(fitted)
+    assert again.equals(raw)
+    assert again.attrs == raw.attrs
+    assert fitted.attrs["cell_labels"] == raw.attrs["cell_labels"]
+
+
+def test_without_repeats_nothing_is_said_of_repeatability(fitted):
+    """``misfit`` is of held-out blocks then; ``rmse_over_noise`` has one meaning."""
+    assert "rmse_over_noise" not in fitted.attrs
+    assert fitted.attrs["adequate"] == 1
+    assert "over forecast noise" in fitted.attrs["misfit_verdict"]
 
 
 def test_an_unknown_response_function(fitted, tmp_path):
     raw = import_table(write_table(tmp_path / "t.csv"))
     with pytest.raises(BadInputError, match="no response function 'hard-bounds'"):
-        fit_table(raw, "hard-bounds")
+        fit_raw(raw, "hard-bounds")
 
 
 def test_no_cell_moves(tmp_path):
@@ -95,4 +112,4 @@ def test_no_cell_moves(tmp_path):
     path = tmp_path / "still.csv"
     path.write_text("pulse,conductance [uS]\n" + "\n".join(lines))
     with pytest.raises(BadInputError, match="respond"):
-        fit_table(import_table(path))
+        fit_raw(import_table(path))

@@ -108,9 +108,12 @@ class Choice:
     def why(self) -> str:
         """In words."""
         best = min(self.scores, key=lambda s: s.loss)
-        chosen = self.score
-        text = f"{chosen.name} forecasts held-out pulses to {chosen.rmse:.2%} of the range"
-        if best is chosen:
+        chosen, given = self.score, len({s.family for s in self.scores}) == 1
+        says = f"forecasts held-out pulses to {chosen.rmse:.2%} of the range"
+        text = f"{chosen.name} {says}"
+        if given:
+            text = f"{chosen.name} was given, not chosen; it {says}"
+        elif best is chosen:
             text += ", best of all"
         else:
             text += (
@@ -118,9 +121,10 @@ class Choice:
                 f" standard error, with {best.parameters} parameters for {chosen.parameters}"
             )
         if not self.adequate:
+            says = "It does not describe" if given else "None of them describes"
             text += (
-                f". None of them describes these cells: held-out errors are {self.misfit:.2f} times"
-                f" what noise explains (standard error {self.misfit_stderr:.2f})"
+                f". {says} these cells: held-out errors are {self.misfit:.2f} times what noise"
+                f" explains (standard error {self.misfit_stderr:.2f})"
             )
         return text
 

@@ -1,8 +1,12 @@
-"""Measured pulse responses from tables with named columns and units, as raw datasets."""
+"""Measured pulse responses from tables with named columns and units, as raw datasets.
 
-from .fitted_table import AUTO, FittedTable, fit_table
+::
+
+    raw = import_table(Path("published.csv"), ImportOptions(width_up="100 ns"))
+    save_chip(fit_raw(raw), Path("published.nc"))
+"""
+
 from .options import ImportOptions
 from .table_import import import_table
-from .table_report import table_report
 
-__all__ = ["AUTO", "FittedTable", "ImportOptions", "fit_table", "import_table", "table_report"]
+__all__ = ["ImportOptions", "import_table"]

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.calibration.raw import ALTERNATE, APPROACH, FORMAT, HELD_OUT, READS, START, TRAIN
+from ohmloop.calibration.raw import (
+    ALTERNATE,
+    APPROACH,
+    HELD_OUT,
+    READS,
+    START,
+    TRAIN,
+    raw_dataset,
+)
 from ohmloop.drivers import BadInputError, Capabilities, Limits, PulseConditions, ReadCondition
 from ohmloop.sim_backend.twin import NOMINAL, READING
 
@@ -28,7 +36,6 @@ if TYPE_CHECKING:
 FEWEST = 5
 """Readings after up pulses, and after down pulses, of a cell that can be fitted."""
 _PHASES = (READS, TRAIN, APPROACH, ALTERNATE, START, HELD_OUT)
-_DIMS = ("step", "row", "column")
 
 
 def import_table(path: Path, options: ImportOptions | None = None) -> xr.Dataset:
@@ -58,7 +65,6 @@ def import_table(path: Path, options: ImportOptions | None = None) -> xr.Dataset
     raw = _dataset(columns, layout, readings, pulses)
     bench, unknown = _bench(options, amplitudes, readings)
     raw.attrs |= {
-        "format": FORMAT,
         "crossbar": path.name,
         "bench": json.dumps(bench),
         "conditions_unknown": " ".join(unknown),
@@ -93,46 +99,25 @@ def _check_enough(
 def _dataset(
     columns: Columns, layout: Layout, readings: Readings, pulses: NDArray[np.int64]
 ) -> xr.Dataset:
-    import xarray as xr
-
     size = layout.steps, math.prod(layout.shape)
     conductance, counts = np.full(size, np.nan), np.zeros(size, np.int32)
     conductance[layout.step, layout.cell] = readings.conductance
     counts[layout.step, layout.cell] = pulses
     shape = layout.steps, *layout.shape
-    raw = xr.Dataset(
-        {
-            "conductance": (
-                _DIMS,
-                conductance.reshape(shape),
-                {"units": "S", "long_name": "conductance read after the step"},
-            ),
-            "pulses": (
-                _DIMS,
-                counts.reshape(shape),
-                {"units": "1", "long_name": "pulses given in the step, positive = up"},
-            ),
-            "broken": (
-                "step",
-                layout.fresh & (np.arange(layout.steps) > 0),
-                {"long_name": "what happened to the cells before this reading is not known"},
-            ),
-        },
-        coords={
-            "phase": ("step", _phases(columns, layout)),
-            "repeat": ("step", _cycles(columns, layout)),
-        },
+    return raw_dataset(
+        conductance.reshape(shape),
+        counts.reshape(shape),
+        _phases(columns, layout),
+        _cycles(columns, layout).tolist(),
+        {},
+        broken=layout.fresh & (np.arange(layout.steps) > 0),
+        time=_by_step(columns.numbers("time"), layout) if "time" in columns else None,
     )
-    if "time" in columns:
-        times = _by_step(columns.numbers("time"), layout)
-        raw["time"] = ("step", times, {"units": "s", "long_name": "time, mean over cells"})
-    return raw
 
 
-def _phases(columns: Columns, layout: Layout) -> NDArray[np.object_]:
-    found = np.full(layout.steps, TRAIN, dtype=object)
+def _phases(columns: Columns, layout: Layout) -> list[str]:
     if "phase" not in columns:
-        return found
+        return [TRAIN] * layout.steps
     names = np.full(layout.steps, "", dtype=object)
     for text, step, (line, _) in zip(
         columns.texts("phase"), layout.step.tolist(), columns.table.rows, strict=True
@@ -147,7 +132,7 @@ def _phases(columns: Columns, layout: Layout) -> NDArray[np.object_]:
                 f"{columns.table.path}: line {line}: cells are in different phases at one step"
             )
         names[step] = text
-    return names
+    return [str(name) for name in names]
 
 
 def _cycles(columns: Columns, layout: Layout) -> NDArray[np.int32]:

@@ -101,15 +101,18 @@ class MeasurementStore:
 
     Args:
         path: the file; None keeps it in memory.
+        make: whether one is made where there is none.
 
     Raises:
         BadInputError: not a measurement, in use by another process, or it cannot be made.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, make: bool = True) -> None:
         self.path = path
         if path is not None and not path.parent.is_dir():
             raise BadInputError(f"{path}: there is no folder {path.parent}")
+        if path is not None and not make and not path.is_file():
+            raise BadInputError(f"{path}: no such file")
         try:
             self._db = sqlite3.connect(
                 path or ":memory:", isolation_level=None, timeout=0, check_same_thread=False
@@ -117,7 +120,7 @@ class MeasurementStore:
         except sqlite3.OperationalError as error:
             raise BadInputError(f"{path}: cannot be opened: {error}") from error
         try:
-            self._open()
+            self._open(make)
         except sqlite3.OperationalError as error:
             self._db.close()
             busy = "locked" in str(error)
@@ -127,17 +130,18 @@ class MeasurementStore:
             self._db.close()
             raise BadInputError(f"{path}: not a measurement of ohmloop") from error
 
-    def _open(self) -> None:
+    def _open(self, make: bool) -> None:
         self._db.execute("pragma locking_mode = exclusive")  # ends with the process
+        # before anything is written: a foreign file is left as it is
+        tables = {name for (name,) in self._db.execute("select name from sqlite_master")}
+        if ("what" not in tables) if tables else not make:
+            raise BadInputError("other tables, or none")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = normal")
         self._db.execute("pragma wal_autocheckpoint = 4000")  # pages: it waits for the disk
-        tables = self._db.execute("select count(*) from sqlite_master").fetchone()[0]
         if not tables:
             self._db.executescript(_SCHEMA)
             self.tell(format=_FORMAT, version=_VERSION)
-        elif not self._db.execute("select 1 from sqlite_master where name = 'what'").fetchone():
-            raise BadInputError("other tables")
         if self.what().get("format") != _FORMAT:
             raise BadInputError("other tables")
         if self.what()["version"] != _VERSION:
