@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +22,7 @@ th{font-weight:600}img{max-width:100%;height:auto}figure{margin:1rem 0}
 pre{font-size:.85rem;white-space:pre-wrap;background:#f6f6f6;padding:.6rem}
 figcaption{font-size:.88rem;color:#555}
 """.strip()
+_DPI = 200
 
 
 def page(title: str, sections: Iterable[tuple[str, str]]) -> str:
@@ -72,8 +73,12 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[object] = ()) -> str:
 
 def figure(fig: Figure, caption: str = "") -> str:
     """A matplotlib figure as an inline PNG; the caption (plain text) also stands in for it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=200)
+    fig.set_dpi(_DPI)
+    canvas: Any = FigureCanvasAgg(fig)
+    canvas.print_png(buffer)  # savefig would draw twice, once for the layout
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     text = escape(caption, quote=True)
     below = f"<figcaption>{text}</figcaption>" if caption else ""

@@ -15,7 +15,8 @@ from .source import Source
 _LIMIT_UNITS = {"voltage": "V", "read_voltage": "V", "current": "A", "width": "s"}
 _FIRST = ("raw_crossbar", "raw_date", "raw_seed", "ohmloop_version")
 _ELSEWHERE = {
-    "format", "format_version", "raw_bench", "raw_provenance_crossbar", "response_family", "raw_recipe", "limits", "rmse_S", "repeatability_S",
+    "format", "format_version", "raw_bench", "raw_provenance_crossbar", "response_family",
+    "raw_recipe", "limits", "rmse_S", "repeatability_S",
     "rmse_over_noise", "cells", "cells_usable", "symmetric_point_agreement", "choice",
     "choice_scores", "misfit", "misfit_stderr", "misfit_verdict", "adequate", "population_summary",
     "health_summary", "health_defects", "health_clusters", "health_notes",
