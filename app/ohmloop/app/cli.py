@@ -288,7 +288,10 @@ def validate(
 def fit(
     data: Annotated[
         Path,
-        typer.Argument(help="Table (CSV, TSV, gzipped) or raw data (.nc).", show_default=False),
+        typer.Argument(
+            help="Table (CSV, TSV, gzipped), measurement (.sqlite), or calibration file (.nc).",
+            show_default=False,
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
     family: Annotated[
@@ -314,9 +317,11 @@ def fit(
 ) -> None:
     """Fit a table of measured pulse responses, or a measurement anew; write file and report.
 
+    A measurement that was interrupted is fitted as far as it went.
+
     Examples: `ohmloop fit data.csv -o chip.nc`,
     `ohmloop fit data.csv -o chip.nc --column "conductance=G (uS)" --width-up "100 ns"`,
-    `ohmloop fit chip.raw.nc -o chip.nc --family piecewise-9`
+    `ohmloop fit chip.measurement.sqlite -o chip.nc --family piecewise-9`
     """
     from .fit import fit as run
     from .fit import parse_columns

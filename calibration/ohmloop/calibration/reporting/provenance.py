@@ -20,6 +20,7 @@ _ELSEWHERE = {
     "rmse_over_noise", "cells", "cells_usable", "symmetric_point_agreement", "choice",
     "choice_scores", "misfit", "misfit_stderr", "misfit_verdict", "adequate", "population_summary",
     "health_summary", "health_defects", "health_clusters", "health_notes",
+    "notes", "conditions_unknown", "cell_labels", "scale_offset_S", "scale_factor_S",
 }  # fmt: skip
 """Attributes that the page shows elsewhere, or in other words."""
 _CONDITIONS = {
