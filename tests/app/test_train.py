@@ -66,6 +66,7 @@ def lab(tmp_path_factory) -> Iterator[tuple[Path, EmulatedBench]]:
         (folder / "experiment.yaml").write_text(EXPERIMENT.replace("EPOCHS", "1"))
         (folder / "long.yaml").write_text(EXPERIMENT.replace("EPOCHS", "40"))
         arguments = ["calibrate", bench, "-o", folder / "chip.nc", "--json"]
+        arguments += ["--family", "soft-bounds"]
         done = command(*arguments)
         assert json.loads(done.stdout)["calibration"]["rmse_over_noise"] < 1.2
         yield folder, emulated

@@ -285,6 +285,57 @@ def validate(
 
 
 @app.command()
+def fit(
+    data: Annotated[
+        Path,
+        typer.Argument(help="Table (CSV, TSV, gzipped) or raw data (.nc).", show_default=False),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Calibration file to write.")],
+    family: Annotated[
+        str, typer.Option(help="Response function; auto takes what forecasts best.")
+    ] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Foreign name of a column: 'conductance=G_meas [uS]'. Repeatable."),
+    ] = None,
+    read_voltage: Annotated[str | None, typer.Option(help="As '0.1 V'.")] = None,
+    amplitude_up: Annotated[str | None, typer.Option(help="Of pulses, as '1.5 V'.")] = None,
+    amplitude_down: Annotated[str | None, typer.Option(help="As '-1.5 V'.")] = None,
+    width_up: Annotated[str | None, typer.Option(help="Of pulses, as '100 ns'.")] = None,
+    width_down: Annotated[str | None, typer.Option(help="As '100 ns'.")] = None,
+    full_scale: Annotated[
+        str | None,
+        typer.Option(help="What lowest and highest of a unitless state are: '10 uS to 100 uS'."),
+    ] = None,
+    polarity: Annotated[
+        str | None, typer.Option(help="Sign of pulse voltages that raise: positive, negative.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a table of measured pulse responses, or a measurement anew; write file and report.
+
+    Examples: `ohmloop fit data.csv -o chip.nc`,
+    `ohmloop fit data.csv -o chip.nc --column "conductance=G (uS)" --width-up "100 ns"`,
+    `ohmloop fit chip.raw.nc -o chip.nc --family piecewise-9`
+    """
+    from .fit import fit as run
+    from .fit import parse_columns
+
+    options = {
+        "columns": parse_columns(column or ()),
+        "read_voltage": read_voltage,
+        "amplitude_up": amplitude_up,
+        "amplitude_down": amplitude_down,
+        "width_up": width_up,
+        "width_down": width_down,
+        "full_scale": full_scale,
+        "polarity": polarity,
+    }
+    screen = Screen(as_json)
+    screen.result(run(data, output, screen, family, options))
+
+
+@app.command()
 def train(
     experiment: Annotated[
         Path | None, typer.Argument(help="Experiment file (YAML).", show_default=False)

@@ -34,6 +34,7 @@ def test_blocks_follow_trains():
     assert len(np.unique(blocks % FOLDS)) == FOLDS
 
 
+@pytest.mark.campaign  # compiles what it chooses from
 def test_the_true_one_is_chosen(raw):
     choice = choose_family(Trajectories.of_raw(raw), FEW)
     assert choice.family == "soft-bounds"

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from ohmloop.drivers import BadInputError, CellPulses, open_crossbar
+from ohmloop.sim_backend import TwinCrossbar
+from ohmloop.sim_backend.arrays import NumpyArrays
 from ohmloop.sim_backend.effects import Retention, WriteNoise
 from ohmloop.sim_backend.presets.preset import preset
 
@@ -57,11 +59,13 @@ def test_nothing_leaks_until_it_is_known_how_long_a_mini_batch_takes():
 
 
 def test_a_capacitor_decays_to_weight_zero_in_its_lifetime():
-    with open_crossbar("sim:capacitor?shape=4x4&batch_time=1 ms&lifetime_dtod=0") as twin:
-        twin.pulse(CellPulses(np.full(twin.shape, 100)))
-        before = twin.read() - 50e-6
-        twin.wait(1000.0)
-        np.testing.assert_allclose(twin.read() - 50e-6, before * np.exp(-1), rtol=1e-3)
+    leaking = preset("capacitor").changed({"batch_time": "1 ms", "lifetime_dtod": 0})
+    cells = leaking.in_siemens(leaking.draw((4, 4), _rng()))
+    twin = TwinCrossbar(cells, seed=1, arrays=NumpyArrays())  # nothing to compile
+    twin.pulse(CellPulses(np.full(twin.shape, 100)))
+    before = twin.read() - 50e-6
+    twin.wait(1000.0)
+    np.testing.assert_allclose(twin.read() - 50e-6, before * np.exp(-1), rtol=1e-3)
 
 
 def test_the_spread_of_lifetimes_leaves_the_other_draws_alone():

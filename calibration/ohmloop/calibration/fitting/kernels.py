@@ -62,7 +62,7 @@ def prediction_errors(
             if not held[t]:
                 limit, size = LIMIT * sqrt(total), abs(error)
                 gain = variance / total * (limit / size if size > limit else 1.0)
-                left = 0.5 * max(size - limit, 0.0)
+                left = 0.5 * max(size - limit, 0.0) if std + add > 0.0 else 0.0
                 mean, variance = mean + gain * error, variance * (1 - gain) + left * left
 
 

@@ -11,7 +11,8 @@ take the place of 0 and s^2. A reading is ``g (1 + read_std eta) + read_add eta`
 prediction updates both moments (extended Kalman filter; likelihood by prediction errors: Schweppe,
 IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther than
 ``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the state:
-the next reading tells whether the state had jumped or the reading had been wrong.
+the next reading tells whether the state had jumped or the reading had been wrong. Where steps are
+without noise, states do not jump.
 """
 
 from __future__ import annotations
@@ -90,19 +91,25 @@ def prediction_errors(
         total = variance + read + 1e-300
         error, compared = given - mean, seen & known
         errors[compared, t], variances[compared, t] = error[compared], total[compared]
-        mean, variance = _learn(mean, variance, error, total, compared & ~held[t])
+        learn, jumps = compared & ~held[t], noise.dg_std + noise.dg_add > 0
+        mean, variance = _learn(mean, variance, error, total, learn, jumps)
         mean, variance = np.where(first, given, mean), np.where(first, read, variance)
         known |= first
     return errors, variances
 
 
 def _learn(
-    mean: Array, variance: Array, error: Array, total: Array, learn: NDArray[np.bool_]
+    mean: Array,
+    variance: Array,
+    error: Array,
+    total: Array,
+    learn: NDArray[np.bool_],
+    jumps: NDArray[np.bool_],
 ) -> tuple[Array, Array]:
     """Moments after a reading."""
     spread = np.sqrt(total)
     weight = np.minimum(1.0, LIMIT * spread / np.maximum(np.abs(error), 1e-300))
-    left = 0.5 * np.maximum(np.abs(error) - LIMIT * spread, 0.0)
+    left = np.where(jumps, 0.5 * np.maximum(np.abs(error) - LIMIT * spread, 0.0), 0.0)
     gain = weight * variance / total
     return (
         np.where(learn, mean + gain * error, mean),

@@ -70,7 +70,7 @@ def frame_of(traj: Trajectories) -> Frame:
         pairs = _pairs(traj, lag)
         up, down = (_line(pairs, sign, middle, span) for sign in (1, -1))
         read = _read_noise(traj, span)
-        moves = _moves(_pairs(traj, lag, apart=True))
+        moves = _moves(_pairs(_averaged(traj, lag), 1))
         level = np.maximum(np.nanmean(np.abs(np.where(empty, 1.0, readings)), axis=0), 1e-15)
         frame = Frame(
             low, span, up[0], down[0], up[1], down[1], read, np.zeros_like(read), moves, level
@@ -95,6 +95,30 @@ def _lag(traj: Trajectories) -> int:
     runs = np.diff(np.r_[0, edges, way.size])
     moving = runs[way[np.r_[0, edges]] != 0]
     return max(1, int(np.median(moving)) // _PART) if moving.size else 1
+
+
+def _averaged(traj: Trajectories, lag: int) -> Trajectories:
+    """Means of ``lag`` readings in a row of one direction, and the pulses from mean to mean.
+
+    Where steps are far below the noise of a reading, single readings do not tell that a cell moves;
+    and where some were not taken, others of the same stretch stand in.
+    """
+    if lag == 1:
+        return traj
+    way = np.sign(traj.pulses.sum(axis=1, dtype=np.int64))
+    fresh = np.r_[True, np.diff(way) != 0] | traj.starts
+    train = fresh.cumsum()
+    place = np.arange(traj.steps) - np.flatnonzero(fresh)[train - 1]
+    edges = np.flatnonzero(fresh | (place % lag == 0))
+    net = traj.pulses.cumsum(axis=0, dtype=np.int64).astype(float)
+    known = np.isfinite(traj.readings)
+    seen = np.maximum(np.add.reduceat(known, edges, axis=0, dtype=float), 1e-300)
+    sums = (np.where(known, v, 0.0) for v in (traj.readings, net))
+    means, nets = (np.add.reduceat(v, edges, axis=0) / seen for v in sums)
+    means[seen < 1] = np.nan
+    pulses = np.rint(np.diff(nets, axis=0, prepend=0.0)).astype(np.int32)
+    turned = np.diff(way[edges], prepend=way[0]) != 0  # pulses of both directions in between
+    return Trajectories(means, pulses, np.logical_or.reduceat(traj.starts, edges) | turned)
 
 
 def _pairs(traj: Trajectories, lag: int, apart: bool = False) -> _Pairs:

@@ -58,14 +58,18 @@ def chip_report(chip: xr.Dataset, groups: Mapping[str, xr.Dataset] | None = None
 
 
 def file_report(path: Path) -> str:
-    """The report of a calibration file; of one of routines without a fit, what they found.
+    """The report of a file: of a calibration, of a fitted table, or of routines without a fit.
 
     Raises:
-        ChipFileError: it is neither.
+        ChipFileError: it is none of them.
     """
+    from ohmloop.calibration.importing import table_report
+    from ohmloop.calibration.importing.fitted_table import SCORES
+
     if only_routines(path):
         return routines_report(load_groups(path), path.name)
-    return chip_report(load_chip(path), load_groups(path))
+    chip, groups = load_chip(path), load_groups(path)
+    return table_report(chip) if SCORES in chip.attrs and not groups else chip_report(chip, groups)
 
 
 def routines_report(groups: Mapping[str, xr.Dataset], name: str) -> str:

@@ -1,0 +1,1 @@
+"""Fits of real devices that other people measured and published."""
