@@ -68,3 +68,11 @@ def twin(emulated: EmulatedBench) -> TwinCrossbar:
         conditions=emulated.bench.conditions,
         reading=emulated.bench.reading,
     )
+
+
+@pytest.fixture
+def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but take no time to be painted."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file: file.write(b"\x89PNG"))

@@ -14,6 +14,8 @@ from ohmloop.calibration import MeasurementStore, load_recipe, measure
 from ohmloop.drivers import Capabilities
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture
 def table(tmp_path):

@@ -33,6 +33,7 @@ from .pulses import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 from .recording import recorded
 from .region import Region
 from .registry import open_crossbar
+from .run_pulses import RunPulses
 
 __all__ = [
     "ALL",
@@ -64,6 +65,7 @@ __all__ = [
     "ReadCondition",
     "Region",
     "ReportedError",
+    "RunPulses",
     "SqliteJournal",
     "WearLedger",
     "WrongInstrumentError",

@@ -2,8 +2,9 @@
 
 A program is an immutable value. It names no instrument and no voltage (unless it overrides the
 bench's pulse conditions), so the same bytes run on a chip and on its twin, are journaled, and can
-be replayed. Two kinds exist: signed counts a cell, and row and column trains whose coincidences
-pulse cells (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016, section 2.2).
+be replayed. Three kinds exist: signed counts a cell, row and column trains whose coincidences pulse
+cells (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016, section 2.2), and runs of single cells
+(``run_pulses``).
 """
 
 from __future__ import annotations
@@ -50,6 +51,10 @@ class PulseRuns:
         return int(np.count_nonzero(np.diff(self.cells)) + bool(self.cells.size))
 
 
+_KINDS: dict[str, type[PulseProgram]] = {}
+"""Kinds by the word in a program's bytes."""
+
+
 @dataclass(frozen=True, eq=False)
 class PulseProgram(ABC):
     """The pulses to apply to one crossbar.
@@ -60,6 +65,10 @@ class PulseProgram(ABC):
 
     kind: ClassVar[str]
     conditions: PulseConditions | None = field(default=None, kw_only=True)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _KINDS[cls.kind] = cls
 
     @property
     @abstractmethod
@@ -158,7 +167,7 @@ class CellPulses(PulseProgram):
     pulse_counts: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        counts = _frozen(self.pulse_counts, np.int32, 2, "pulse_counts")
+        counts = frozen(self.pulse_counts, np.int32, 2, "pulse_counts")
         if (counts == np.iinfo(np.int32).min).any():
             raise ProgramError("pulse_counts holds -2147483648, whose count does not fit")
         object.__setattr__(self, "pulse_counts", counts)
@@ -212,9 +221,9 @@ class CoincidencePulses(PulseProgram):
         if not 1 <= self.length <= MAX_LENGTH:
             raise ProgramError(f"length {self.length} is not between 1 and {MAX_LENGTH}")
         for name in ("row_trains", "column_trains"):
-            object.__setattr__(self, name, _frozen(getattr(self, name), np.uint64, 2, name))
+            object.__setattr__(self, name, frozen(getattr(self, name), np.uint64, 2, name))
         for name in ("row_signs", "column_signs"):
-            object.__setattr__(self, name, _frozen(getattr(self, name), np.int8, 2, name))
+            object.__setattr__(self, name, frozen(getattr(self, name), np.int8, 2, name))
         self._check()
 
     def _check(self) -> None:
@@ -271,13 +280,8 @@ class CoincidencePulses(PulseProgram):
         return {"length": self.length}
 
 
-_KINDS: Mapping[str, type[PulseProgram]] = {
-    "cells": CellPulses,
-    "coincidence": CoincidencePulses,
-}
-
-
-def _frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
+def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
+    """A read-only copy of integers; ProgramError where they are none, or do not fit."""
     given = np.asarray(array)
     if given.ndim != ndim or given.size == 0:
         raise ProgramError(f"{name} must be a non-empty array of {ndim} dimensions")

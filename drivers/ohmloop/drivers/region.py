@@ -11,6 +11,7 @@ from .clock import Clock
 from .crossbar import Crossbar
 from .errors import ConfigError
 from .pulses import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
+from .run_pulses import RunPulses
 
 
 class Region(Crossbar):
@@ -97,6 +98,10 @@ class Region(Crossbar):
     def _embed_arrays(self, program: PulseProgram) -> PulseProgram:
         if isinstance(program, CoincidencePulses):
             return self._embed_trains(program)
+        if isinstance(program, RunPulses):
+            runs, conditions = self._embed_runs(program.runs), program.conditions
+            cells = runs.cells.astype(np.int32)
+            return RunPulses(cells, runs.counts, *self.parent.shape, conditions=conditions)
         counts = np.zeros(self.parent.shape, np.int32)
         counts[self._rows, self._columns] = program.counts().sum(axis=0)
         return CellPulses(counts, conditions=program.conditions)

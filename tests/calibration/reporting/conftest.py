@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from ohmloop.calibration import MeasurementStore
 from ohmloop.calibration.measuring import Session
@@ -44,12 +43,6 @@ def validation(few: Population) -> xr.Dataset:
     session = Session(chip, MeasurementStore(), "validation", seed=1, conditions=chip.conditions)
     plan = ValidationPlan(repeats=2, positions=2, copies=39)
     return to_keep(validate_twin(session, bare(few), plan, seed=1))
-
-
-@pytest.fixture
-def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made, but take no time to be painted."""
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file: file.write(b"\x89PNG"))
 
 
 def headings(text: str, level: int = 2) -> list[str]:

@@ -35,7 +35,8 @@ def routine(shape=(4, 5), **attrs):
 def test_a_calibrated_chip_has_all(record, validation, headings_of):
     groups = {"routines/continuity": routine(verdict="nothing open")}
     # the validation is of another shape than the chip: said, not raised
-    text = chip_report(record, groups | {"validation/2026-01-02T03-04-05Z": validation})
+    chip = record.assign_attrs(notes="one reading dropped")
+    text = chip_report(chip, groups | {"validation/2026-01-02T03-04-05Z": validation})
     assert headings_of(text) == ALL
     assert "of different shapes" in text
 
@@ -210,3 +211,16 @@ def test_no_such_file(tmp_path):
     (tmp_path / "text.nc").write_text("no file of ours")
     with pytest.raises(ChipFileError, match="not a calibration file"):
         file_report(tmp_path / "text.nc")
+
+
+def test_what_a_table_did_not_say(make_bare, few, headings_of):
+    told = {"notes": "2 negative", "conditions_unknown": "read_voltage_V pulse_up_width_s"}
+    labels = json.dumps([f"B{k}" for k in range(20)])
+    chip = make_bare(few, **told, cell_labels=labels)
+    chip.attrs |= {"scale_offset_S": 1e-5, "scale_factor_S": 2e-7}
+    text = chip_report(chip)
+    assert headings_of(text)[0] == "What to know of the data"
+    assert "nominal figures stand in: read_voltage_V, pulse_up_width_s" in text
+    assert "(conductance - 1e-05 S) / 2e-07 S" in text
+    assert Source(chip).names([(0, 0), (3, 4)]) == ["cell B0", "cell B19"]
+    assert chip_report(make_bare(few)).count("What to know") == 0

@@ -170,7 +170,8 @@ class AnalogTile:
         usable = self.mapping.usable
         if self.crossbar.capabilities.coincidence_update or usable.all():
             return sum(self.apply(part) for part in parts)
-        return sum(self.apply(one) for part in parts for one in spared(part, usable))
+        left = (spared(part, usable) for part in parts)
+        return sum(self.apply(part) for part in left if part is not None)
 
     def program(
         self, weights: Map, tolerance: float | None = None, rounds: int = 20

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers import BadInputError, CellPulses, CoincidencePulses
+from ohmloop.drivers import BadInputError, CoincidencePulses, RunPulses
 
 from .packing import Lines, largest, packed
 
@@ -170,27 +170,22 @@ def split(program: CoincidencePulses, most: float) -> Iterator[CoincidencePulses
         yield from split(_samples(program, part), most)
 
 
-def spared(program: CoincidencePulses, usable: NDArray[np.bool_]) -> Iterator[CellPulses]:
+def spared(program: CoincidencePulses, usable: NDArray[np.bool_]) -> RunPulses | None:
     """The same update without the cells that must not be pulsed, for one cell at a time.
-
-    A cell's runs of up and of down pulses follow each other, program by program, so their order
-    is kept; there are as many programs as any cell has runs.
 
     Args:
         program: trains, which know of lines alone.
         usable: cells that may be pulsed, ``(rows, columns)``.
+
+    Returns:
+        The runs of the others, in their order; None where nothing is left.
     """
     runs = program.runs
     kept = usable.ravel()[runs.cells]
-    cells, counts = runs.cells[kept], runs.counts[kept]
-    order = np.arange(cells.size)
-    fresh = np.ones(cells.size, bool)
-    fresh[1:] = cells[1:] != cells[:-1]
-    turn = order - np.maximum.accumulate(np.where(fresh, order, 0))
-    for k in range(int(turn.max(initial=-1)) + 1):
-        pulses = np.zeros(usable.size, np.int32)
-        pulses[cells[turn == k]] = counts[turn == k]
-        yield CellPulses(pulses.reshape(usable.shape), conditions=program.conditions)
+    if not kept.any():
+        return None
+    cells, counts = runs.cells[kept].astype(np.int32), runs.counts[kept]
+    return RunPulses(cells, counts, *usable.shape, conditions=program.conditions)
 
 
 def _samples(program: CoincidencePulses, part: slice) -> CoincidencePulses:

@@ -30,6 +30,7 @@ from ohmloop.drivers import (
     LimitError,
     PulseProgram,
     PulseShape,
+    RunPulses,
 )
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.testing import CHECKS
@@ -59,7 +60,7 @@ def check_bench(bench: Bench) -> None:
 
 
 def random_programs(shape: tuple[int, int], seed: int) -> Iterator[PulseProgram]:
-    """Programs of both kinds in turn, without end."""
+    """Programs of all kinds in turn, without end."""
     rng = np.random.default_rng(seed)
     rows, columns = shape
     while True:
@@ -72,6 +73,10 @@ def random_programs(shape: tuple[int, int], seed: int) -> Iterator[PulseProgram]
             rng.choice(np.array([-1, 1], np.int8), (batch, columns)),
             length,
         )
+        cells = np.repeat(np.sort(rng.permutation(rows * columns)[: rows + 1]), 2)
+        signs = np.tile(rng.choice([[1, -1], [-1, 1]]), cells.size // 2)
+        sizes = rng.integers(1, 6, cells.size)
+        yield RunPulses(cells.astype(np.int32), (signs * sizes).astype(np.int32), rows, columns)
 
 
 def check_parity_with_the_twin(bench: Bench) -> None:
