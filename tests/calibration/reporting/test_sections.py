@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 
 ALL = [head for head in SECTIONS if head]
 SCORE = {
-    "name": "soft-bounds", "parameters": 6, "rmse": 0.0205, "rmse_up": 0.02, "rmse_down": 0.021,
+    "family": "soft-bounds", "parameters": 6, "rmse": 0.0205, "rmse_up": 0.02, "rmse_down": 0.021,
     "over_noise": 1.2, "log_score": 3.25, "behind": 0.0, "behind_stderr": 0.0, "chosen": True,
 }  # fmt: skip
 
@@ -55,8 +55,8 @@ def test_what_is_lost_has_no_section(record, lost, section):
 
 def test_without_held_out_sequences(record):
     kept = record.isel(step=record["phase"].to_numpy() != HELD_OUT)
-    for name in ("rmse_S", "repeatability_S", "rmse_over_noise"):
-        del kept.attrs[name]
+    scores = ("rmse_S", "repeatability_S", "rmse_over_noise")
+    kept.attrs = {name: value for name, value in record.attrs.items() if name not in scores}
     source = Source(kept)
     assert SECTIONS["Prediction of pulses that the fit never saw"](source) == ""
     assert SECTIONS["Response to pulses"](source).count("<img") == 2
@@ -143,6 +143,13 @@ def test_choice_and_population_in_words(few, make_bare):
     for words in ("it forecasts best", "2.05", "chosen", "MISFIT", "row 1, column 2", "2 more",
                   "g_min with g_max +0.50"):  # fmt: skip
         assert words in text
+
+
+def test_a_fitted_table_has_its_scores(few, make_bare):
+    attrs = {"fit_verdict": "forecasts well", "fit_scores": json.dumps([SCORE])}
+    text = SECTIONS["Choice of the response function"](Source(make_bare(few, **attrs)))
+    assert "forecasts well." in text
+    assert "2.05" in text
 
 
 def test_health_in_words_lines_first(few, make_bare):

@@ -21,8 +21,10 @@ def section(source: Source) -> str:
         body += paragraph(f"Held-out blocks: {str(attrs['choice']).rstrip('.')}.")
     if "misfit_verdict" in attrs:
         body += paragraph(f"Verdict: {str(attrs['misfit_verdict']).rstrip('.')}.")
-    if "choice_scores" in attrs:
-        scores = [_row(s) for s in json.loads(attrs["choice_scores"])]
+    if "fit_verdict" in attrs:  # of a table
+        body += paragraph(f"{str(attrs['fit_verdict']).rstrip('.')}.")
+    if kept := attrs.get("choice_scores", attrs.get("fit_scores")):
+        scores = [_row(s) for s in json.loads(str(kept))]
         body += table(scores, _HEAD) + paragraph(
             "Errors are of readings that were held out, forecast from those before; the simplest"
             " of all within one standard error (in brackets) of the best is chosen. Where sequences"
@@ -34,7 +36,7 @@ def section(source: Source) -> str:
 
 def _row(score: dict[str, Any]) -> tuple[str, ...]:
     return (
-        str(score["name"]),
+        str(score.get("name", score["family"])),
         str(score["parameters"]),
         *(f"{100 * score[key]:.2f}" for key in ("rmse", "rmse_up", "rmse_down")),
         f"{score['over_noise']:.2f}",

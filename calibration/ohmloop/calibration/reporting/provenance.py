@@ -19,7 +19,8 @@ _ELSEWHERE = {
     "raw_recipe", "limits", "rmse_S", "repeatability_S",
     "rmse_over_noise", "cells", "cells_usable", "symmetric_point_agreement", "choice",
     "choice_scores", "misfit", "misfit_stderr", "misfit_verdict", "adequate", "population_summary",
-    "health_summary", "health_defects", "health_clusters", "health_notes",
+    "fit_verdict", "fit_scores", "health_summary", "health_defects", "health_clusters",
+    "health_notes",
 }  # fmt: skip
 """Attributes that the page shows elsewhere, or in other words."""
 _CONDITIONS = {
