@@ -22,7 +22,7 @@ def section(source: Source) -> str:
     if "misfit_verdict" in attrs:
         body += paragraph(f"Verdict: {str(attrs['misfit_verdict']).rstrip('.')}.")
     if "choice_scores" in attrs:
-        scores = [_row(s) for s in json.loads(attrs["choice_scores"])]
+        scores = [_row(s) for s in json.loads(str(attrs["choice_scores"]))]
         body += table(scores, _HEAD) + paragraph(
             "Errors are of readings that were held out, forecast from those before; the simplest"
             " of all within one standard error (in brackets) of the best is chosen. Where sequences"
