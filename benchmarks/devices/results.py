@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ohmloop.calibration.figures import BLUE, ORANGE
+from ohmloop.calibration.drawing import BLUE, ORANGE
 from ohmloop.calibration.fitting import fit_trajectories
 
 from .protocol import mean_path

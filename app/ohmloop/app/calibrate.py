@@ -178,9 +178,12 @@ def finish(
 
     from ohmloop.calibration import chip_report, fit_raw, raw_of_store
     from ohmloop.calibration.measuring import analyse
+    from ohmloop.calibration.reporting import routines_report
     from ohmloop.calibration.routine import TRAJECTORY
     from ohmloop.sim_backend import save_chip
+    from ohmloop.sim_backend.chip_file import ROUTINES
 
+    page = output.with_suffix(".html")
     found = analyse(recipe, store)
     groups = {f"routines/{name}": data for name, data in found.items()}
     verdicts = {
@@ -188,14 +191,14 @@ def finish(
     }
     screen.table("routines", ("routine", "what it found"), list(verdicts.items()))
     if not set(TRAJECTORY) <= set(recipe.names):
-        save_chip(xr.Dataset(attrs={"format": "ohmloop-routines"}), output, groups)
+        save_chip(xr.Dataset(attrs={"format": ROUTINES}), output, groups)
+        page.write_text(routines_report(groups, output.name), encoding="utf-8")
         missing = ", ".join(name for name in TRAJECTORY if name not in recipe.names)
-        screen.say(f"file: {output} (no twin: that takes {missing}, too)")
-        return {"routines": verdicts, "file": str(output)}
+        screen.say(f"file: {output} (no twin: that takes {missing}, too)\nreport: {page}")
+        return {"routines": verdicts, "file": str(output), "report": str(page)}
     data = fit_raw(raw_of_store(store), family)
     save_chip(data, output, groups)
-    page = output.with_suffix(".html")
-    page.write_text(chip_report(data), encoding="utf-8")
+    page.write_text(chip_report(data, groups), encoding="utf-8")
     figures = summary(data)
     screen.table(
         "calibration",

@@ -21,7 +21,7 @@ def write_demo_report(folder: Path, runs: Mapping[str, Path], figures: Mapping[s
     Returns:
         The page's path.
     """
-    from ohmloop.calibration.html import figure, page, paragraph, table
+    from ohmloop.calibration.reporting import figure, page, paragraph, table
 
     histories = {title: _history(path) for title, path in runs.items()}
     sections = [

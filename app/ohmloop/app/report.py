@@ -43,7 +43,7 @@ def write_run_report(folder: Path, output: Path | None = None) -> Path:
     Raises:
         BadInputError: not a run folder, or no epoch was finished.
     """
-    from ohmloop.calibration.html import figure, page, table
+    from ohmloop.calibration.reporting import figure, page, table
 
     run = RunFolder(folder)
     try:
@@ -87,14 +87,10 @@ def curves(runs: Mapping[str, History]) -> Figure:
 
 
 def _write_chip_report(file: Path, output: Path | None) -> Path:
-    from ohmloop.calibration import chip_report
-    from ohmloop.calibration.importing import table_report
-    from ohmloop.calibration.importing.fitted_table import SCORES
-    from ohmloop.sim_backend import load_chip
+    from ohmloop.calibration import file_report
 
-    where, chip = output or file.with_suffix(".html"), load_chip(file)
-    write = table_report if SCORES in chip.attrs else chip_report
-    where.write_text(write(chip), encoding="utf-8")
+    where = output or file.with_suffix(".html")
+    where.write_text(file_report(file), encoding="utf-8")
     return where
 
 

@@ -9,11 +9,10 @@
 
 from .fitting import CellFit, Choice, Trajectories, choose_family, fit_trajectories
 from .health import Health
-from .html import figure, page, paragraph, table
 from .measuring import Cost, MeasurementStore, Recipe, Routine, load_recipe, measure, run
 from .prediction import Prediction, predict
 from .record import chip_record, load_raw, raw_of, save_raw
-from .report import chip_report, verdict
+from .reporting import chip_report, figure, file_report, page, paragraph, table, verdict
 from .routine import acquire, calibrate, fit_raw, raw_of_store, validate
 from .symmetric_point import SymmetricPoint, symmetric_point
 
@@ -34,6 +33,7 @@ __all__ = [
     "chip_report",
     "choose_family",
     "figure",
+    "file_report",
     "fit_raw",
     "fit_trajectories",
     "load_raw",

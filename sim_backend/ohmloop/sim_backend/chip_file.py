@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT, VERSION = "ohmloop-chip", 1
+ROUTINES = "ohmloop-routines"
+"""Format of a file that holds groups of routines, and no cells."""
 COMMON = {
     "dg_std": ("1", "cycle-to-cycle noise of a step, relative to the step"),
     "read_std": ("1", "read noise, relative to the conductance"),
@@ -136,6 +138,40 @@ def save_chip(data: xr.Dataset, path: Path, groups: Mapping[str, xr.Dataset] | N
     for name, group in (groups or {}).items():
         group.to_netcdf(draft, mode="a", group=name, engine="h5netcdf")
     draft.replace(path)
+
+
+def load_groups(path: Path) -> dict[str, xr.Dataset]:
+    """The groups of a chip file, by path: ``routines/NAME``, ``validation/DATE``.
+
+    Raises:
+        ChipFileError: missing, or a file that cannot be read.
+    """
+    import h5netcdf
+    import xarray as xr
+
+    if not path.is_file():
+        raise ChipFileError(f"{path}: no such file")
+    found: dict[str, xr.Dataset] = {}
+    try:
+        with h5netcdf.File(path) as file:
+            names = [f"{head}/{name}" for head in file.groups for name in file.groups[head].groups]
+        for name in names:
+            with xr.open_dataset(path, group=name, engine="h5netcdf") as group:
+                found[name] = group.load()
+    except Exception as error:  # h5py and xarray raise many kinds
+        raise ChipFileError(f"{path}: its groups cannot be read ({_first_line(error)})") from error
+    return found
+
+
+def only_routines(path: Path) -> bool:
+    """Whether a file holds what routines found, and no twin."""
+    import h5netcdf
+
+    try:
+        with h5netcdf.File(path) as file:
+            return bool(file.attrs.get("format") == ROUTINES)
+    except Exception:  # no such file, or not of this kind: load_chip says so
+        return False
 
 
 def load_chip(path: Path) -> xr.Dataset:

@@ -131,7 +131,7 @@ def test_the_mask_leaves_out_what_cannot_be_used(report):
 
 
 def test_the_figure_shows_every_line(report):
-    drawn = figure(report)
+    drawn = figure(report.health, report.usable)
     bars = [len(ax.patches) for ax in drawn.axes[1:3]]
     assert bars == list(report.health.shape)
 

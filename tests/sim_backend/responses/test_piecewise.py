@@ -119,3 +119,11 @@ def test_the_bad_node_is_named():
 def test_sluggish_cells_of_one_table():
     cells = Piecewise(0.0, 1.0, UP, DOWN).scaled(np.array([1.0, 0.5]))
     assert cells.q_up(0.0) == pytest.approx([0.03, 0.015])
+
+
+def test_a_cell_without_numbers_steps_by_none():
+    low, high = np.array([1e-6, np.nan]), np.array([9e-6, np.nan])
+    table = np.array([[2e-6, 1e-6, 0.0], [np.nan] * 3])
+    cells = Piecewise(low, high, table, table[:, ::-1])
+    for values in (cells.q_up(np.array([5e-6, np.nan])), cells.dg_min):
+        np.testing.assert_allclose(values, [1e-6, np.nan])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.calibration.figures import BLUE, ORANGE
+from ohmloop.calibration.drawing import BLUE, ORANGE
 from ohmloop.calibration.fitting import Trajectories
-from ohmloop.calibration.html import figure, page, paragraph, table
+from ohmloop.calibration.reporting.html import figure, page, paragraph, table
 from ohmloop.sim_backend.chip_file import maps_of, population_of
 
 from .fitted_table import SCORES, raw_of_table

@@ -41,6 +41,8 @@ def raw_of_steps(store: MeasurementStore, *routines: str) -> xr.Dataset:
             rows.read(step)
     attrs = {"crossbar": what["crossbar"], "bench": bench, **what["attributes"]}
     attrs["routines"] = json.dumps(routines)
+    if "recipe" in what:
+        attrs["recipe"] = what["recipe"]
     return rows.dataset(attrs)
 
 

@@ -14,11 +14,13 @@ from ohmloop.drivers import Crossbar, PulseConditions
 from ohmloop.drivers.validation import Record
 
 from .cost import Cost
+from .found_maps import found_maps
 from .measured import Measured
 from .session import Session
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
 __all__ = ["Plan", "Routine"]
 
@@ -80,6 +82,20 @@ class Routine(Record, ABC):
     def apply(self, found: xr.Dataset, plan: Plan) -> Plan:  # noqa: ARG002 - most change nothing
         """What ``found`` changes for the routines after this one."""
         return plan
+
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure | None:
+        """Maps of what was found.
+
+        The report shows it with this first line below; a routine with more to show overrides both.
+
+        Args:
+            found: what ``analyse`` gave, as made or as loaded.
+
+        Returns:
+            None where there is nothing to draw.
+        """
+        return found_maps(found)
 
     @classmethod
     def applies(cls) -> bool:

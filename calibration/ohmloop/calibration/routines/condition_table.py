@@ -146,9 +146,9 @@ def _nothing(found: list[Outcome], scores: list[float], aim: Aim) -> str:
 
 def figure(found: xr.Dataset) -> Figure:
     """Steps by amplitude, and every pair tried with its score."""
-    from ohmloop.calibration.figures import BLUE, GREEN, ORANGE, _figure
+    from ohmloop.calibration.drawing import BLUE, GREEN, ORANGE, drawing
 
-    with _figure(1, 2, (6.5, 2.8)) as (fig, axes):
+    with drawing(1, 2, (6.5, 2.8)) as (fig, axes):
         for way, colour in (("up", BLUE), ("down", ORANGE)):
             size, step = np.abs(found[f"{way}_amplitude"]), found[f"step_{way}"] * 1e6
             seen = step > 0

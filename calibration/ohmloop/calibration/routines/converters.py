@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ohmloop.calibration.analysis.lattice import Steps, lattice, staircase
 from ohmloop.calibration.analysis.line_gains import Gains, line_gains
-from ohmloop.calibration.figures import BLUE, ORANGE, _figure
+from ohmloop.calibration.drawing import BLUE, ORANGE, drawing
 from ohmloop.calibration.measuring.cost import Cost
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.routine import Routine
@@ -90,6 +90,11 @@ class Converters(Routine):
             all_lines = np.linspace(-1, 1, self.points)[:, None] * np.full(lines, most)
             verb(all_lines, label=f"{way} far")
 
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """Gain and offset of every sensed line."""
+        return figure(found)
+
     def analyse(self, measured: Measured) -> xr.Dataset:
         """Every line's offset and gain, and both converters' steps and ranges."""
         if not measured.capabilities.parallel_forward:
@@ -119,7 +124,7 @@ _NONE = (
 
 def figure(found: xr.Dataset) -> Figure:
     """Gain and offset of every sensed line."""
-    with _figure(1, 2, (6.5, 2.6)) as (fig, axes):
+    with drawing(1, 2, (6.5, 2.6)) as (fig, axes):
         for way, colour in zip(WAYS, (BLUE, ORANGE), strict=True):
             for ax, name, factor in ((axes[0], "gain", 1.0), (axes[1], "offset", 1e9)):
                 key = f"{way}_output_{name}"

@@ -97,6 +97,11 @@ class CurrentVoltage(Routine):
             return False
         return True
 
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """Conductance by voltage of some cells, and how linear all of them are."""
+        return figure(found)
+
     def analyse(self, measured: Measured) -> xr.Dataset:
         """Maps of conductance by voltage, of linearity, asymmetry, hysteresis and compliance.
 
@@ -229,12 +234,12 @@ def _verdict(data: xr.Dataset, largest: float) -> str:
 
 def figure(found: xr.Dataset, cells: int = 6) -> Figure:
     """Conductance by voltage of some cells, and how linear all of them are."""
-    from ohmloop.calibration.figures import BLUE, _figure
+    from ohmloop.calibration.drawing import BLUE, drawing
 
     g = found["conductance"].to_numpy().reshape(found.sizes["voltage"], -1) * 1e6
     ratio = found["nonlinearity"].to_numpy().ravel()
     seen = np.flatnonzero(np.isfinite(ratio))
-    with _figure(1, 2, (6.5, 2.6)) as (fig, axes):
+    with drawing(1, 2, (6.5, 2.6)) as (fig, axes):
         for cell in seen[:: max(1, seen.size // cells)][:cells]:
             axes[0].plot(found["voltage"], g[:, cell], ".-", lw=0.8)
         axes[0].set(xlabel="voltage (V)", ylabel="current over voltage (uS)")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ohmloop.calibration.figures import BLUE, ORANGE, _figure
+from ohmloop.calibration.drawing import BLUE, ORANGE, drawing
 from ohmloop.calibration.measuring.cost import Cost
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.routine import Routine
@@ -111,6 +111,11 @@ class Endurance(Routine):
             alive &= ~failed(window, first, self.closed)
             if not alive.any():
                 break
+
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """Both states over the cycles."""
+        return figure(found)
 
     def analyse(self, measured: Measured) -> xr.Dataset:
         """Windows, and the cycle in which each cell failed."""
@@ -239,7 +244,7 @@ def failures(
 
 def figure(found: xr.Dataset) -> Figure:
     """Both states over the cycles."""
-    with _figure(1, 1, (3.6, 2.6)) as (fig, ax):
+    with drawing(1, 1, (3.6, 2.6)) as (fig, ax):
         cycles = found["cycle"].to_numpy()
         for name, colour in (("on", BLUE), ("off", ORANGE)):
             ax.plot(cycles, found[name].to_numpy() * 1e6, ".-", color=colour, alpha=0.6)

@@ -97,6 +97,11 @@ class Forming(Routine):
                 given += now  # also where it is in doubt: it may have been
                 pending &= ~(session.read(label=AFTER) >= self.threshold)
 
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """Forming voltages, and conductances before and after."""
+        return figure(found)
+
     def analyse(self, measured: Measured) -> xr.Dataset:
         """What became of every cell, at which amplitude, and a mask of those to go on with."""
         pulses = [step.program for step in measured.steps("pulse") if step.program is not None]
@@ -170,7 +175,7 @@ def forming_dataset(
 
 def figure(found: xr.Dataset) -> Figure:
     """Forming voltages, and conductances before and after."""
-    from ohmloop.calibration.figures import BLUE, GREY, ORANGE, _figure
+    from ohmloop.calibration.drawing import BLUE, GREY, ORANGE, drawing
 
     volts = found["forming_voltage"].to_numpy().ravel()
     volts = volts[np.isfinite(volts)]
@@ -180,7 +185,7 @@ def figure(found: xr.Dataset) -> Figure:
     }
     every = np.concatenate(list(states.values()))
     bins = np.linspace(every.min() - 0.05, every.max() + 0.05, 41)
-    with _figure(1, 2, (6.5, 2.6)) as (fig, axes):
+    with drawing(1, 2, (6.5, 2.6)) as (fig, axes):
         axes[0].bar(*np.unique(volts, return_counts=True), width=0.05, color=BLUE, alpha=0.75)
         axes[0].set(xlabel="amplitude that formed a cell (V)", ylabel="cells")
         for (label, values), colour in zip(states.items(), (GREY, ORANGE), strict=True):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ohmloop.calibration.analysis.wires import NAMES, Products, fit_lines, gradients
-from ohmloop.calibration.figures import BLUE, ORANGE, _figure
+from ohmloop.calibration.drawing import BLUE, ORANGE, drawing
 from ohmloop.calibration.measuring.cost import Cost
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.routine import Routine
@@ -78,6 +78,11 @@ class LineResistance(Routine):
                 session.forward(volts * np.eye(columns), label="columns", repeat=k)
                 session.backward(volts * np.eye(rows), label="rows", repeat=k)
 
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """What products lose on their way, along rows and along columns."""
+        return figure(found)
+
     def analyse(self, measured: Measured) -> xr.Dataset:
         """Resistances and their errors."""
         cells = measured.readings("cells")
@@ -128,7 +133,7 @@ def trend_of(g: Array) -> xr.Dataset:
 
 def figure(found: xr.Dataset) -> Figure:
     """What products lose on their way, along rows and along columns."""
-    with _figure(1, 1, (3.6, 2.6)) as (fig, ax):
+    with drawing(1, 1, (3.6, 2.6)) as (fig, ax):
         name = "loss_forward" if "loss_forward" in found else "cells"
         loss = found[name].to_numpy()
         ax.plot(np.median(loss, axis=0), ".-", color=BLUE, label="over columns")

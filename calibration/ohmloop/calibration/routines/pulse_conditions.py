@@ -28,13 +28,14 @@ from ohmloop.drivers import (
 )
 from ohmloop.drivers.units import Seconds, Volts
 
-from .condition_table import recommended_in, table
+from .condition_table import figure, recommended_in, table
 from .pulse_search import Aim, Ladder, Search, pairs_of_widths, rungs
 from .pulse_trial import Outcome, Range, Trial, outcome
 from .shapes import with_duty
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
 
@@ -115,6 +116,11 @@ class PulseConditionSearch(Routine):
         for own in pairs_of_widths(session.conditions, self.widths):
             search = Search(own, ladder, session.limits, aim, lab.try_)
             search.run(self.short_train, self.long_train, self.refinements)
+
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """Steps by amplitude, and every pair tried with its score."""
+        return figure(found)
 
     def analyse(self, measured: Measured) -> xr.Dataset:
         """A table of everything tried, and what is recommended."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from ohmloop.calibration.analysis.periodogram import LEAST, Bands, bands, pieces
 from ohmloop.calibration.analysis.spectrum import Spectrum, apparent_slope, fit_spectrum
 from ohmloop.calibration.analysis.telegraph import Traps, find_traps
-from ohmloop.calibration.figures import BLUE, GREY, ORANGE, _figure
+from ohmloop.calibration.drawing import BLUE, GREY, ORANGE, drawing
 from ohmloop.calibration.measuring.cost import Cost
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.routine import Routine
@@ -59,6 +59,11 @@ class ReadNoise(Routine):
         """Read."""
         for k in range(self.reads):
             session.read(lines_of(self.rows), lines_of(self.columns), label=_LABEL, repeat=k)
+
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """The mean spectrum with its fit, and noise over all cells."""
+        return figure(found)
 
     def analyse(self, measured: Measured) -> xr.Dataset:
         """Noise of every cell, and the spectrum of all.
@@ -174,7 +179,7 @@ def chosen_share(shape: tuple[int, int], rows: LineList, columns: LineList) -> f
 
 def figure(found: xr.Dataset) -> Figure:
     """The mean spectrum with its fit, and noise over all cells."""
-    with _figure(1, 2, (6.5, 2.6)) as (fig, axes):
+    with drawing(1, 2, (6.5, 2.6)) as (fig, axes):
         f = found["frequency"].to_numpy()
         axes[0].errorbar(
             f, found["spectrum"], found["spectrum_stderr"], fmt=".", ms=4, color=BLUE,

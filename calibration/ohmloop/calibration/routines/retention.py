@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ohmloop.calibration.analysis.relaxation import Decay, Drift, decay, drift, per_decade, spread
-from ohmloop.calibration.figures import BLUE, GREEN, GREY, ORANGE, _figure
+from ohmloop.calibration.drawing import BLUE, GREEN, GREY, ORANGE, drawing
 from ohmloop.calibration.measuring.cost import Cost
 from ohmloop.calibration.measuring.measured import Measured
 from ohmloop.calibration.measuring.routine import Routine
@@ -117,6 +117,11 @@ class Retention(Routine):
         found: NDArray[np.int64] = (rows + columns) % self.levels
         return found
 
+    @classmethod
+    def figure(cls, found: xr.Dataset) -> Figure:
+        """Levels over time, and how cells spread."""
+        return figure(found)
+
     def analyse(self, measured: Measured) -> xr.Dataset:
         """Drift, decay and spreading."""
         readings = measured.readings(_LABEL).reshape(-1, int(np.prod(measured.shape)))
@@ -177,7 +182,7 @@ def retention_of(
 def figure(found: xr.Dataset) -> Figure:
     """Levels over time, and how cells spread."""
     micro, ages = 1e6, found["age"].to_numpy()
-    with _figure(1, 2, (6.5, 2.6)) as (fig, axes):
+    with drawing(1, 2, (6.5, 2.6)) as (fig, axes):
         colours = (BLUE, ORANGE, GREEN, GREY)
         for k, level in enumerate(found["level_median"].to_numpy()):
             axes[0].plot(ages, level * micro, ".-", color=colours[k % len(colours)])

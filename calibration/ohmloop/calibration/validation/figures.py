@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ohmloop.calibration.figures import BLUE, GREY, ORANGE, drawing
+from ohmloop.calibration.drawing import BLUE, GREY, ORANGE, drawing
 
 from .plan import Kind
 from .predictive import CUTS

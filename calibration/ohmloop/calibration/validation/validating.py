@@ -14,7 +14,7 @@ from ohmloop.sim_backend.chip_file import bench_of, population_of
 from .change import Change, find_change, median
 from .copies import TwinCopies
 from .measure import Steps, measure
-from .outcome import Array, usable_of
+from .outcome import Array, kinds_of, usable_of
 from .plan import ValidationPlan
 from .predictive import Forecaster
 from .scores import Estimate, Scores, score
@@ -149,8 +149,9 @@ def examine(data: xr.Dataset, chip: xr.Dataset) -> Validation:
         chip: the chip record whose twin predicted it.
 
     Raises:
-        ChipFileError: of another shape, or no cell was read throughout.
+        ChipFileError: no outcome, of another shape, or no cell was read throughout.
     """
+    kinds_of(data)
     if data["before"].shape != chip["usable"].shape:
         raise ChipFileError("the validation and the chip file are of different shapes")
     usable = usable_of(data)

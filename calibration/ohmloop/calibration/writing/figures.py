@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ohmloop.calibration.figures import BLUE, GREY, ORANGE, _figure, _map
+from ohmloop.calibration.drawing import BLUE, GREY, ORANGE, draw_map, drawing
 
 from .outcome import Outcome
 from .result import Written
@@ -19,11 +19,11 @@ _MICRO = 1e6
 
 def figure(written: Written) -> Figure:
     """Error map, outcomes, histogram of errors over tolerance, and convergence."""
-    with _figure(2, 2, (6.5, 5.0)) as (fig, axes):
+    with drawing(2, 2, (6.5, 5.0)) as (fig, axes):
         usable = written.usable
         error = np.where(usable, written.error, np.nan) * _MICRO
         most = float(np.nanquantile(np.abs(error), 0.99)) if usable.any() else 1.0
-        _map(fig, axes[0, 0], error, "error (uS)", cmap="RdBu_r", vmin=-most, vmax=most)
+        draw_map(fig, axes[0, 0], error, "error (uS)", cmap="RdBu_r", vmin=-most, vmax=most)
         share = (written.error / written.tolerance)[usable]
         axes[0, 1].hist(np.clip(share, -3, 3), bins=48, range=(-3, 3), color=BLUE)
         for edge in (-1, 1):

@@ -110,7 +110,7 @@ class Piecewise(ResponseFunction):
         xp, (g, low, high, table) = together(g, self.g_min, self.g_max, table)
         last = table.shape[-1] - 1
         place = (xp.minimum(xp.maximum(g, low), high) - low) / (high - low) * last
-        before = xp.floor(place)
+        before = xp.floor(xp.nan_to_num(place))  # a cell that was not fitted has no numbers
         i = _index(xp)(before)
         a, b = _pick(xp, table, i), _pick(xp, table, i + (i < last))
         return plain(a + (place - before) * (b - a))
