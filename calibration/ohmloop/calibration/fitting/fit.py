@@ -19,7 +19,7 @@ from .entries import filter_of
 from .families import Candidate, Family, family_of
 from .noises import FEWEST, WEAK, NoiseModel, population
 from .reference import Filter, Noise
-from .scoring import Model, Optimum, Problem, maximise, restriction
+from .scoring import Model, Optimum, Problem, likelier, maximise, restriction
 from .screening import screen
 from .start import Frame, frame_of
 from .trajectories import Array, Trajectories
@@ -118,10 +118,29 @@ def fit_good(
         model, traj.steps, low, high, prior, _precision(family, width), np.zeros_like(start)
     )
     best = maximise(problem, start if first is None else first, iterations)
+    if first is None and family.bounded and family.hard:
+        best = _with_bounds(problem, best, start, iterations)
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
     return Fitted(family, noise, frame, best)
+
+
+def _with_bounds(problem: Problem, best: Optimum, start: Array, iterations: int) -> Optimum:
+    """Hard bounds where readings end, or outside of them, whichever is likelier; one by one.
+
+    Where cells dwelt at a bound, one that starts farther out than the read noise has no slope that
+    leads to it. Where they did not, the highest reading makes a peak of the likelihood that means
+    nothing.
+    """
+    ends = start.copy()
+    ends[0], ends[1] = 0.0, 1.0
+    best = likelier(problem, best, maximise(problem, ends, iterations))
+    for bound in (0, 1):
+        outside = best.x.copy()
+        outside[bound] = start[bound]
+        best = likelier(problem, best, maximise(problem, outside, iterations))
+    return best
 
 
 def _better(problem: Problem, best: Optimum, family: Family, k: int) -> Problem:
