@@ -120,10 +120,31 @@ def fit_good(
     best = maximise(problem, start if first is None else first, iterations)
     if first is None and family.bounded and family.hard:
         best = _with_bounds(problem, best, start, iterations)
+    if not noise.steps and (first is None or not best.converged.all()):
+        shot = _shooting(traj, frame, family, noise, iterations)
+        best = likelier(problem, best, maximise(problem, shot, iterations))
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
     return Fitted(family, noise, frame, best)
+
+
+_WIDE = float(np.log(0.1))
+
+
+def _shooting(
+    traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel, iterations: int
+) -> Array:
+    """Coordinates from which to look for a path without noise of steps.
+
+    A path errs by all that its steps were wrong before, so from afar no slope leads to the right
+    one. With noise of steps errors are of single stretches, as in multiple shooting (Bock and
+    Plitt, Proc. 9th IFAC World Congress, 1984), and such a fit gets near it. Noise of readings
+    starts so wide that none is an outlier.
+    """
+    noisy = NoiseModel(("dg_std",), noise.additive_read)
+    x = fit_good(traj, frame, family, noisy, 0, None, iterations).best.x
+    return np.concatenate([x[: family.size], np.full((1, x.shape[1]), _WIDE)])
 
 
 def _with_bounds(problem: Problem, best: Optimum, start: Array, iterations: int) -> Optimum:
