@@ -26,6 +26,9 @@ from .trajectories import Array, Trajectories
 
 _ROUNDS = 3
 _NUDGE = 1e-6
+_DOUBT = 3.0
+"""Of the logarithm of a probability, by which a hard bound must be likelier where readings end than
+outside: the highest of many readings always looks a little like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ def _with_bounds(problem: Problem, best: Optimum, start: Array, iterations: int)
     for bound in (0, 1):
         outside = best.x.copy()
         outside[bound] = start[bound]
-        best = likelier(problem, best, maximise(problem, outside, iterations))
+        best = likelier(problem, best, maximise(problem, outside, iterations), -_DOUBT)
     return best
 
 

@@ -110,14 +110,20 @@ def maximise(problem: Problem, start: Array, iterations: int = 60) -> Optimum:
     )
 
 
-def likelier(problem: Problem, one: Optimum, other: Optimum) -> Optimum:
+def likelier(problem: Problem, one: Optimum, other: Optimum, by: float = 0.0) -> Optimum:
     """Cell by cell that of two maxima about which there is more probability.
 
     Height times volume (Laplace's approximation; Tierney and Kadane, JASA 81:82, 1986): a high but
     narrow peak may be worth less than a wide plain, such as that of a bound that was not reached.
+
+    Args:
+        problem: whose maxima these are.
+        one: the first.
+        other: the second.
+        by: so much the logarithm of the second must be above the first's.
     """
     first, second = (_evidence(problem, at) for at in (one, other))
-    higher = (second > first) | ~np.isfinite(first)
+    higher = (second > first + by) | ~np.isfinite(first)
     return Optimum(
         np.where(higher, other.x, one.x),
         np.where(higher[:, None, None], other.information, one.information),
