@@ -8,6 +8,7 @@ from ohmloop.calibration.fitting.held_out import FOLDS, blocks_of
 from ohmloop.calibration.fitting.summary import summary_of
 from ohmloop.drivers import BadInputError
 from ohmloop.sim_backend import PopulationSpec, sample
+from ohmloop.sim_backend.responses import SoftBounds
 
 FEW = ("constant-step", "soft-bounds")
 
@@ -74,3 +75,25 @@ def test_summary(raw):
     drawn = sample(summary.spec(), (8, 8), np.random.default_rng(0))
     spec = PopulationSpec()
     assert np.median(drawn.g_max) == pytest.approx(spec.model_dump()["g_max"], rel=0.1)
+
+
+def long_staircase(step, wander, seed):
+    """One cell of soft bounds, 500 pulses either way; noise of steps, or readings that wander."""
+    rng = np.random.default_rng(seed)
+    cell, g, away, readings = SoftBounds(-1.0, 1.0, 0.006, 0.008), -0.8, 0.0, []
+    ways = np.repeat([1, -1], 500)
+    for way in ways:
+        q = cell.q_up(g) if way > 0 else -cell.q_down(g)
+        g = np.clip(g + q * (1 + step * rng.standard_normal()), -1, 1)
+        away = 0.97 * away + (1 - 0.97**2) ** 0.5 * wander * rng.standard_normal()
+        readings.append(g + away + 0.02 * rng.standard_normal())
+    return Trajectories(np.array(readings)[:, None], ways[:, None])
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(("step", "wander"), [(0.0, 0.05), (2.0, 0.0)])
+def test_wander_is_told_from_noise_of_steps(step, wander):
+    """With one cell both may be within a standard error of each other: once in three is allowed."""
+    chosen = [choose_family(long_staircase(step, wander, seed), FEW) for seed in range(3)]
+    assert all(c.family == "soft-bounds" for c in chosen)
+    assert sum(c.steps == (("dg_std",) if step else ()) for c in chosen) >= 2

@@ -12,6 +12,7 @@ from scipy import stats
 
 from ohmloop.calibration.fitting import FAMILIES, Trajectories, fit_trajectories
 from ohmloop.calibration.fitting.families import family_of
+from ohmloop.calibration.fitting.families.piecewise import _ALONE, PiecewiseFamily
 from ohmloop.calibration.fitting.start import frame_of
 from ohmloop.drivers import BadInputError, CellPulses
 from ohmloop.sim_backend import Population, TwinCrossbar
@@ -123,3 +124,21 @@ def test_unknown():
         family_of("softbounds")
     with pytest.raises(BadInputError, match="at least 2 nodes"):
         family_of("piecewise-1")
+
+
+def test_more_nodes_do_not_make_a_rougher_table():
+    """What the prior takes from one and the same curve hardly depends on how it is resolved."""
+
+    def cost(nodes):
+        curve = np.tile(np.sin(3 * np.linspace(0, 1, nodes)), 2)
+        prior = PiecewiseFamily(nodes).precision() - np.eye(2 * nodes) / _ALONE**2
+        return curve @ prior @ curve
+
+    assert cost(65) == pytest.approx(cost(33), rel=0.05)
+    assert cost(33) == pytest.approx(cost(17), rel=0.1)
+
+
+def test_a_straight_table_costs_nothing_but_its_distance():
+    line = np.tile(np.linspace(-1, 2, 9), 2)
+    whole = line @ PiecewiseFamily(9).precision() @ line
+    assert whole == pytest.approx(line @ line / _ALONE**2)
