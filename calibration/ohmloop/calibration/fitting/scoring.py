@@ -181,7 +181,7 @@ def derivatives(
     by_weight = s.mean * w[:, None]
     information = by_weight @ s.mean.transpose(0, 2, 1)
     by_weight = s.spread * (0.5 * w[:, None])
-    with np.errstate(over="ignore"):  # where a path runs away; such a point is not accepted
+    with np.errstate(over="ignore"):  # where a path runs away: no step from there
         information += by_weight @ s.spread.transpose(0, 2, 1)
     information += problem.precision
     likelihood: Array = log_density(s.z, s.variances).sum(axis=1)
