@@ -8,12 +8,12 @@ One pulse at a state with mean m and variance P, with step q and slope q' at m, 
 which for steps linear in the state is exact. A bound cuts that normal off: its moments become those
 of ``min(x, bound)``. What of the normal was beyond the bound before the pulse is no state, so the
 cut takes only what it adds to that one; so a state that dwells before a soft bound is not pushed
-away from it by its own uncertainty. A reading is ``g (1 + read_std eta) + read_add eta``; its error of
-prediction updates both moments (extended Kalman filter; likelihood by prediction errors: Schweppe,
-IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther than
-``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the state:
-the next reading tells whether the state had jumped or the reading had been wrong. Where steps are
-without noise, states do not jump.
+away from it by its own uncertainty. A reading is ``g (1 + read_std eta) + read_add eta``; its error
+of prediction updates both moments (extended Kalman filter; likelihood by prediction errors:
+Schweppe, IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther
+than ``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the
+state: the next reading tells whether the state had jumped or the reading had been wrong. Where steps
+are without noise, states do not jump.
 """
 
 from __future__ import annotations
