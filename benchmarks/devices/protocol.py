@@ -94,16 +94,44 @@ def mean_path(response: ResponseFunction, traj: Trajectories) -> Array:
 
 
 def _best_path(response: ResponseFunction, readings: Array, way: int) -> Array:
+    """From the first reading that was seen on, where it fits the others best; before it, back.
+
+    A fit starts there too. What of the train came before was not seen, and may have begun beyond
+    the bounds that the fit knows; the yardstick's start is not bounded either.
+    """
     low, high = float(response.g_min[0]), float(response.g_max[0])
-    known = np.isfinite(readings)
+    seen = int(np.isfinite(readings).argmax())
+    later = readings[seen:]
+    known = np.isfinite(later)
     first, width = (low + high) / 2, (high - low) / 2
     for _ in range(4):  # ever finer grids about the best
         starts = np.clip(np.linspace(first - width, first + width, _GRID), low, high)
-        paths = _paths(response, starts, readings.size, way)
-        best = int(np.argmin(((paths[known] - readings[known, None]) ** 2).sum(axis=0)))
+        paths = _paths(response, starts, later.size, way)
+        best = int(np.argmin(((paths[known] - later[known, None]) ** 2).sum(axis=0)))
         first, width = float(starts[best]), width / 20
-    best_path: Array = paths[:, best]
-    return best_path
+    return np.concatenate([states_before(response, first, seen, way), paths[:, best]])
+
+
+def states_before(response: ResponseFunction, state: float, count: int, way: int) -> Array:
+    """States of one cell before each of ``count`` pulses that led to a state, ``(count,)``.
+
+    Where a pulse leads from nowhere within the bounds to what came of it, the bound it comes from.
+    """
+    low, high = float(response.g_min[0]), float(response.g_max[0])
+    states = np.empty(count)
+    for k in range(count - 1, -1, -1):
+        below, above = low, high
+        for _ in range(40):  # the state after a pulse grows with the state before it
+            middle = (below + above) / 2
+            after = float(_after(response, np.array([middle]), way)[0])
+            below, above = (middle, above) if after < state else (below, middle)
+        state = states[k] = (below + above) / 2
+    return states
+
+
+def _after(response: ResponseFunction, g: Array, way: int) -> Array:
+    after: Array = g + (response.q_up(g) if way > 0 else -response.q_down(g))
+    return np.clip(after, response.g_min, response.g_max)
 
 
 def _paths(response: ResponseFunction, starts: Array, count: int, way: int) -> Array:
@@ -113,7 +141,5 @@ def _paths(response: ResponseFunction, starts: Array, count: int, way: int) -> A
     paths = np.empty((count, starts.size))
     paths[0] = starts
     for k in range(1, count):
-        g = paths[k - 1]
-        step = cells.q_up(g) if way > 0 else -cells.q_down(g)
-        paths[k] = np.clip(g + step, cells.g_min, cells.g_max)
+        paths[k] = _after(cells, paths[k - 1], way)
     return paths

@@ -64,7 +64,8 @@ def figure(found: Sequence[Studied]) -> Figure:
             shown = traj.readings[:, 0] + s.device.middle
             top.plot(pulse, shown, ".", ms=1, color=BLUE, label="measured", rasterized=True)
             top.plot(pulse, path + s.device.middle, color=ORANGE, lw=1, label="fitted")
-            top.set_title(f"{s.device.name}\n{s.choice.score.name}", fontsize=7)
+            chosen = s.choice.score.name.replace(" (", "\n(")
+            top.set_title(f"{s.device.name}\n{chosen}", fontsize=7)
             top.set_ylabel("conductance" if s.device.unit == "1" else f"read-out ({s.device.unit})")
             below.axhline(0, color=ORANGE, lw=0.8)
             error = -100 * s.errors.held_out / s.device.range

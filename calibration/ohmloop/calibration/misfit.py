@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .fitting import Choice
-from .fitting.choice import ENOUGH
+from .fitting.choice import CHANCE, ENOUGH
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def keep_misfit(chip: xr.Dataset, choice: Choice | None, prediction: Prediction 
 
     Held-out sequences that were repeated are compared with the chip's own repeatability; without
     them, held-out blocks with the forecast's own spread. ``misfit`` is the ratio, ``misfit_stderr``
-    its standard error, ``adequate`` 0 where it is above ``ENOUGH`` by more than two of those.
+    its standard error, ``adequate`` 0 where it is above ``ENOUGH`` by more than two of those, or
+    where cells err alike (``fitting.choice.chance_of``).
     """
     if prediction is not None and np.isfinite(prediction.stderr):
         ratio, error, beside = prediction.rmse_over_noise, prediction.stderr, "repeatability"
@@ -39,13 +40,14 @@ def keep_misfit(chip: xr.Dataset, choice: Choice | None, prediction: Prediction 
         ratio, error, beside = choice.misfit, choice.misfit_stderr, "forecast noise"
     else:
         return
-    adequate = ratio - 2 * error <= ENOUGH
+    alike = choice is not None and choice.chance < CHANCE
+    adequate = ratio - 2 * error <= ENOUGH and not alike
     chip.attrs |= {"misfit": ratio, "misfit_stderr": error, "adequate": int(adequate)}
     says = (
         "the response function describes these cells"
         if adequate
         else "MISFIT: no response function that was tried describes these cells; their twin is off"
-        " by more than their noise"
+        " by more than their noise" + (", as cells err alike at the same time" if alike else "")
     )
     chip.attrs["misfit_verdict"] = (
         f"{says} (error on pulses that were not fitted over {beside}:"

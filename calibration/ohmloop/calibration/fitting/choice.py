@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from ohmloop.calibration.health import Health
 from ohmloop.drivers import BadInputError
@@ -35,6 +36,8 @@ ENOUGH = 1.1
 """Held-out error over forecast noise up to which a response function is adequate; two standard
 errors more are allowed for."""
 _MANY = 8
+CHANCE = 1e-3
+"""Probability below which errors that cells have in common are no chance, but a misfit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Choice:
         misfit: root mean square of held-out errors over their forecast standard deviations; 1
             where noise explains them.
         misfit_stderr: its standard error.
+        chance: probability of errors in common to cells as large as those found, if there was but
+            noise (``chance_of``); 1 where cells are too few to tell.
     """
 
     family: str
@@ -93,6 +98,7 @@ class Choice:
     cells: tuple[int, ...]
     misfit: float
     misfit_stderr: float
+    chance: float = 1.0
 
     @property
     def score(self) -> Score:
@@ -101,8 +107,8 @@ class Choice:
 
     @property
     def adequate(self) -> bool:
-        """Whether held-out errors are as small as the noise lets them be."""
-        return self.misfit - 2 * self.misfit_stderr <= ENOUGH
+        """Whether held-out errors are as small as noise lets them be, and cells' own."""
+        return self.misfit - 2 * self.misfit_stderr <= ENOUGH and self.chance >= CHANCE
 
     @property
     def why(self) -> str:
@@ -120,8 +126,13 @@ class Choice:
                 f"; {best.name} does to {best.rmse:.2%}, which is not better by more than its"
                 f" standard error, with {best.parameters} parameters for {chosen.parameters}"
             )
-        if not self.adequate:
-            says = "It does not describe" if given else "None of them describes"
+        says = "It does not describe" if given else "None of them describes"
+        if self.chance < CHANCE:
+            text += (
+                f". {says} these cells: they err alike at the same time, which noise does with a"
+                f" probability of {self.chance:.1g}"
+            )
+        if self.misfit - 2 * self.misfit_stderr > ENOUGH:
             text += (
                 f". {says} these cells: held-out errors are {self.misfit:.2f} times what noise"
                 f" explains (standard error {self.misfit_stderr:.2f})"
@@ -180,7 +191,8 @@ def choose_family(
             chosen = len(tried) - 1
     kind, noise = tried[chosen]
     misfit, error = misfit_of(forecasts[chosen], own)
-    return Choice(kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error)
+    chance = chance_of(forecasts[chosen])
+    return Choice(kind.name, noise.steps, scores, tuple(map(int, picked)), misfit, error, chance)
 
 
 def _compare(
@@ -245,6 +257,31 @@ def misfit_of(forecast: HeldOut, frame: Frame) -> tuple[float, float]:
     mean = float(units.mean())
     error = float(units.std(ddof=min(1, units.size - 1)) / np.sqrt(units.size))
     return mean**0.5, 0.5 * error / max(mean, 1e-12) ** 0.5
+
+
+def chance_of(forecast: HeldOut) -> float:
+    """Probability, by noise alone, of mean errors over cells as large as a forecast's.
+
+    A response function that does not describe the cells takes its misses for noise of steps, and
+    is as far off as it says. But it misses all cells alike, in the same block of a train, such as
+    where steps fade with the count of pulses; noise misses each cell in its own way. In each block
+    the mean over cells of the standardised errors is compared with their spread over cells; the
+    squares of these ratios add up to a chi square.
+    """
+    z = np.clip(forecast.errors / np.sqrt(forecast.variances), -2 * LIMIT, 2 * LIMIT)
+    total, blocks = 0.0, 0
+    for block in np.unique(forecast.blocks):
+        inside = z[:, forecast.blocks == block]
+        seen = np.isfinite(inside)
+        count = seen.sum(axis=1)
+        mean = np.where(seen, inside, 0.0).sum(axis=1)[count > 0] / count[count > 0]
+        if mean.size < _MANY:
+            continue
+        error = max(float(mean.std(ddof=1)), 1e-12) / np.sqrt(mean.size)
+        ratio = float(mean.mean()) / error  # Student's t: as a normal of the same probability
+        size = float(stats.norm.isf(stats.t.sf(abs(ratio), mean.size - 1)))
+        total, blocks = total + size**2, blocks + 1
+    return float(stats.chi2.sf(total, blocks)) if blocks else 1.0
 
 
 def _by_block(z2: Array, forecast: HeldOut) -> Array:

@@ -19,13 +19,16 @@ from .entries import filter_of
 from .families import Candidate, Family, family_of
 from .noises import FEWEST, WEAK, NoiseModel, population
 from .reference import Filter, Noise
-from .scoring import Model, Optimum, Problem, maximise, restriction
+from .scoring import Model, Optimum, Problem, likelier, maximise, restriction
 from .screening import screen
 from .start import Frame, frame_of
 from .trajectories import Array, Trajectories
 
 _ROUNDS = 3
 _NUDGE = 1e-6
+_DOUBT = 3.0
+"""Of the logarithm of a probability, by which a hard bound must be likelier where readings end than
+outside: the highest of many readings always looks a little like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,50 @@ def fit_good(
         model, traj.steps, low, high, prior, _precision(family, width), np.zeros_like(start)
     )
     best = maximise(problem, start if first is None else first, iterations)
+    if first is None and family.bounded and family.hard:
+        best = _with_bounds(problem, best, start, iterations)
+    if not noise.steps and (first is None or not best.converged.all()):
+        shot = _shooting(traj, frame, family, noise, iterations)
+        best = likelier(problem, best, maximise(problem, shot, iterations))
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
     return Fitted(family, noise, frame, best)
+
+
+_WIDE = float(np.log(0.1))
+
+
+def _shooting(
+    traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel, iterations: int
+) -> Array:
+    """Coordinates from which to look for a path without noise of steps.
+
+    A path errs by all that its steps were wrong before, so from afar no slope leads to the right
+    one. With noise of steps errors are of single stretches, as in multiple shooting (Bock and
+    Plitt, Proc. 9th IFAC World Congress, 1984), and such a fit gets near it. Noise of readings
+    starts so wide that none is an outlier.
+    """
+    noisy = NoiseModel(("dg_std",), noise.additive_read)
+    x = fit_good(traj, frame, family, noisy, 0, None, iterations).best.x
+    return np.concatenate([x[: family.size], np.full((1, x.shape[1]), _WIDE)])
+
+
+def _with_bounds(problem: Problem, best: Optimum, start: Array, iterations: int) -> Optimum:
+    """Hard bounds where readings end, or outside of them, whichever is likelier; one by one.
+
+    Where cells dwelt at a bound, one that starts farther out than the read noise has no slope that
+    leads to it. Where they did not, the highest reading makes a peak of the likelihood that means
+    nothing.
+    """
+    ends = start.copy()
+    ends[0], ends[1] = 0.0, 1.0
+    best = likelier(problem, best, maximise(problem, ends, iterations))
+    for bound in (0, 1):
+        outside = best.x.copy()
+        outside[bound] = start[bound]
+        best = likelier(problem, best, maximise(problem, outside, iterations), -_DOUBT)
+    return best
 
 
 def _better(problem: Problem, best: Optimum, family: Family, k: int) -> Problem:

@@ -21,7 +21,9 @@ from .start import Frame
 from .trajectories import Array, Trajectories
 
 FOLDS = 5
-_SHORTEST, _PARTS = 3, 50
+_SHORTEST, _PARTS = 3, 20
+"""Steps of a block at least, and blocks of a train at most: so few that a forecast goes far enough
+for a wrong response function, or noise of steps that is none, to show."""
 _ITERATIONS = 25
 _NUDGE = 1e-6
 
@@ -85,7 +87,7 @@ class HeldOut:
 def blocks_of(traj: Trajectories) -> NDArray[np.intp]:
     """Number of the block of each step.
 
-    Trains are cut into 50 parts, of at least 3 steps. Where every cell has a sequence of its
+    Trains are cut into 20 parts, of at least 3 steps. Where every cell has a sequence of its
     own, the whole is cut into twice as many blocks as there are folds.
     """
     way = np.sign(traj.pulses.sum(axis=1, dtype=np.int64))

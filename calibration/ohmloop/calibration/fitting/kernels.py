@@ -80,30 +80,45 @@ def _pulses(p: Any, i: Any, mean: Any, variance: Any, std: Any, add: Any, count:
             q, near, way = q_down(p, i, place), q_down(p, i, beside), -1.0
         slope = (near - q) / (beside - place)
         s = std * q + add
-        kept = 1 + way * slope
+        before, known = mean, variance
         mean += way * q
-        variance = (kept**2 + (std * slope) ** 2) * variance
-        free, passed = s * s, 1.0
-        if high - mean < FAR * s or high < mean:
-            lost, free, passed = _bounded(high - mean, s)
-            mean -= lost
-        if mean - low < FAR * s or mean < low:
-            lost, under, again = _bounded(mean - low, s)
-            mean += lost
-            free, passed = min(free, under), passed * again
-        variance = passed * passed * variance + free
+        variance = ((1 + way * slope) ** 2 + (std * slope) ** 2) * variance + s * s
+        if _near(high - mean, variance):
+            lost, share = _cut(high - mean, variance, high - before, known)
+            mean, variance = min(mean - lost, high), variance * share
+        if _near(mean - low, variance):
+            lost, share = _cut(mean - low, variance, before - low, known)
+            mean, variance = max(mean + lost, low), variance * share
     return mean, variance
 
 
 @compiled
-def _bounded(distance: Any, s: Any) -> Any:
-    """Of noise s before a bound: the mean it loses, its variance, and the share of a shift kept."""
-    if distance <= -FAR * max(s, _TINY):
-        return -distance, 0.0, 0.0
-    z = distance / max(s, _TINY)
-    if z >= FAR:
-        return 0.0, s * s, 1.0
+def _near(distance: Any, variance: Any) -> Any:
+    """Whether a bound matters."""
+    return distance < 0 or distance * distance < FAR * FAR * variance
+
+
+@compiled
+def _cut(distance: Any, variance: Any, before: Any, known: Any) -> Any:
+    """What a bound takes of a mean, and the share of the variance that it leaves.
+
+    Where the normal before the pulse was beyond the bound too, no state was: that part is taken
+    off.
+    """
+    lost, share = _beyond(distance, variance)
+    if _near(before, known):
+        earlier, kept = _beyond(before, known)
+        return max(lost - earlier, 0.0), min(share / max(kept, _TINY), 1.0)
+    return lost, share
+
+
+@compiled
+def _beyond(distance: Any, variance: Any) -> Any:
+    """Of a normal cut off at a distance: the mean it loses, and the share of variance it keeps."""
+    s = sqrt(max(variance, _TINY))
+    z = distance / s
+    if z <= -FAR:
+        return -distance, 0.0
     density, below = exp(-z * z / 2) * _DENSITY, 0.5 * (1 + erf(z / _ROOT_2))
     h = z * below + density
-    variance = max((1 + z * z) * below + z * density - h * h, 0.0)
-    return s * h - distance, s * s * variance, below
+    return s * h - distance, max((1 + z * z) * below + z * density - h * h, 0.0)

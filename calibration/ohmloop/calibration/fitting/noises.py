@@ -23,6 +23,7 @@ WEAK = 2.0
 """Width of the prior of a cell that stands alone: a factor e^2 either way."""
 FEWEST = 8
 """Cells that make a chip."""
+_WIDTH_ROUNDS = 5
 _LOW, _HIGH = 1e-4, 10.0
 
 
@@ -95,12 +96,21 @@ def population(problem: Problem, best: Optimum, means: int) -> tuple[Array, Arra
     # information on the noises, means fitted as well, and prior taken off
     own = np.linalg.pinv(info, hermitian=True)[:, means:, means:]
     own = np.linalg.pinv(own, hermitian=True) - precision
+    own += 1e-3 * np.eye(own.shape[1])
+    variance = np.linalg.inv(own)
     score = (x - problem.prior[means:, good].T) @ precision  # balances the prior at the optimum
-    diagonal = np.maximum(np.einsum("cii->ci", own), 1e-3)
-    estimate = x + np.clip(score / diagonal, -1.0, 1.0)
+    estimate = x + np.clip(np.einsum("cij,cj->ci", variance, score), -1.0, 1.0)
+    alone = np.einsum("cii->ci", variance)
     middle = np.median(estimate, axis=0)
     spread = 1.4826 * np.median(np.abs(estimate - middle), axis=0)
-    width = np.sqrt(np.maximum(spread**2 - np.median(1 / diagonal, axis=0), NARROWEST**2))
-    trust = 1 / (width**2 + 1 / diagonal)
-    trust *= np.abs(estimate - middle) < 4 * np.sqrt(width**2 + 1 / diagonal)
-    return (trust * estimate).sum(axis=0) / trust.sum(axis=0), width
+    width = np.sqrt(np.maximum(spread**2 - np.median(alone, axis=0), NARROWEST**2))
+    near = (np.abs(estimate - middle) < 4 * np.sqrt(width**2 + alone)).all(axis=1)
+    for _ in range(_WIDTH_ROUNDS):  # the likeliest width: of more cells than a median looks at
+        weight = 1 / (width**2 + alone[near]) ** 2
+        centre = np.average(estimate[near], axis=0, weights=np.sqrt(weight))
+        excess = (estimate[near] - centre) ** 2 - alone[near]
+        square = (weight * excess).sum(axis=0) / weight.sum(axis=0)
+        width = np.sqrt(np.maximum(square, NARROWEST**2))
+    trust = np.linalg.inv(variance[near] + np.diag(width**2))
+    weighed = np.einsum("cij,cj->i", trust, estimate[near])
+    return np.linalg.solve(trust.sum(axis=0), weighed), width

@@ -5,14 +5,15 @@ One pulse at a state with mean m and variance P, with step q and slope q' at m, 
 
     m <- m +- q        P <- (1 +- q')^2 P + s^2 + dg_std^2 q'^2 P
 
-which for steps linear in the state is exact. Noise that would take the state beyond a bound leaves
-it there: with d the distance from the new mean to the bound, ``E[min(s xi, d)]`` and its variance
-take the place of 0 and s^2. A reading is ``g (1 + read_std eta) + read_add eta``; its error of
-prediction updates both moments (extended Kalman filter; likelihood by prediction errors: Schweppe,
-IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther than
-``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the state:
-the next reading tells whether the state had jumped or the reading had been wrong. Where steps are
-without noise, states do not jump.
+which for steps linear in the state is exact. A bound cuts that normal off: its moments become those
+of ``min(x, bound)``. What of the normal was beyond the bound before the pulse is no state, so the
+cut takes only what it adds to that one; so a state that dwells before a soft bound is not pushed
+away from it by its own uncertainty. A reading is ``g (1 + read_std eta) + read_add eta``; its error
+of prediction updates both moments (extended Kalman filter; likelihood by prediction errors:
+Schweppe, IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther
+than ``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the
+state: the next reading tells whether the state had jumped or the reading had been wrong. Where
+steps are without noise, states do not jump.
 """
 
 from __future__ import annotations
@@ -134,32 +135,36 @@ def _pulse(
     q, near = (np.where(way > 0, response.q_up(g), response.q_down(g)) for g in (place, beside))
     slope = (near - q) / (beside - place)
     s = noise.dg_std * q + noise.dg_add
-    kept = 1 + way * slope
     moved = mean + way * q
-    own = kept**2 * variance + (noise.dg_std * slope) ** 2 * variance
-    over, s_square, passed = _bounded(high - moved, s)
-    moved = moved - over
-    under, s_square_2, passed_2 = _bounded(moved - low, s)
-    moved = moved + under
-    s_square = np.minimum(s_square, s_square_2)
-    after = (passed * passed_2) ** 2 * own + s_square
+    after = ((1 + way * slope) ** 2 + (noise.dg_std * slope) ** 2) * variance + s**2
+    lost, share = _cut(high - moved, after, high - mean, variance)
+    moved, after = np.minimum(moved - lost, high), after * share
+    lost, share = _cut(moved - low, after, mean - low, variance)
+    moved, after = np.maximum(moved + lost, low), after * share
     return np.where(moving, moved, mean), np.where(moving, after, variance)
 
 
-def _bounded(distance: Array, s: Array) -> tuple[Array, Array, Array]:
-    """Of noise s before a bound: the mean it loses, its variance, and the share of a shift kept."""
-    safe = np.maximum(s, 1e-300)
-    z = np.clip(distance / safe, -FAR, FAR)
+def _cut(distance: Array, variance: Array, before: Array, known: Array) -> tuple[Array, Array]:
+    """What a bound takes of a mean, and the share of the variance that it leaves.
+
+    Where the normal before the pulse was beyond the bound too, no state was: that part is taken
+    off.
+    """
+    lost, share = _beyond(distance, variance)
+    earlier, kept = _beyond(before, known)
+    return np.maximum(lost - earlier, 0.0), np.minimum(share / np.maximum(kept, 1e-300), 1.0)
+
+
+def _beyond(distance: Array, variance: Array) -> tuple[Array, Array]:
+    """Of a normal cut off at a distance: the mean it loses, and the share of variance it keeps."""
+    s = np.sqrt(np.maximum(variance, 1e-300))
+    z = np.clip(distance / s, -FAR, FAR)
     density, below = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), ndtr(z)
     h = z * below + density
-    variance = np.maximum((1 + z**2) * below + z * density - h**2, 0.0)
-    free, beyond = distance >= FAR * safe, distance <= -FAR * safe
-    lost = np.where(free, 0.0, np.where(beyond, -distance, safe * h - distance))
-    return (
-        lost,
-        np.where(free, s**2, np.where(beyond, 0.0, s**2 * variance)),
-        np.where(free, 1.0, np.where(beyond, 0.0, below)),
-    )
+    share = np.maximum((1 + z**2) * below + z * density - h**2, 0.0)
+    free, beyond = distance >= FAR * s, distance <= -FAR * s
+    lost = np.where(free, 0.0, np.where(beyond, -distance, s * h - distance))
+    return lost, np.where(free, 1.0, np.where(beyond, 0.0, share))
 
 
 Filter = Callable[[Sequence[Array], Noise, Trajectories, NDArray[np.bool_]], tuple[Array, Array]]

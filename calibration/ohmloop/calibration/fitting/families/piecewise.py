@@ -10,9 +10,9 @@ from ohmloop.sim_backend.responses import Piecewise
 
 from .family import LOG_STEP, Family, floor
 
-_ALONE, _BEND = 2.0, 0.7
+_ALONE, _BEND, _OF = 2.0, 0.7, 9
 """Widths of the priors: of a node about the line that it starts from, and of a bend of the
-logarithms from node to node. They fill in nodes that the cell hardly visited."""
+logarithms from node to node, of so many nodes. They fill in nodes that the cell hardly visited."""
 _MARGIN = 0.02
 
 
@@ -57,8 +57,14 @@ class PiecewiseFamily(Family):
         return low, high, tables[..., : self.nodes], tables[..., self.nodes :]
 
     def precision(self) -> Array:
-        """Nodes are alike their neighbours."""
-        bends = np.diff(np.eye(self.nodes), 2, axis=0) / _BEND
+        """Nodes are alike their neighbours.
+
+        Logarithms are taken for an integrated random walk along the states, as by a smoothing
+        spline (Wahba, JRSS B 40:364, 1978): the bend at a node goes with the distance of nodes to
+        the power 3/2, so that more nodes do not make a rougher function.
+        """
+        width = _BEND * ((_OF - 1) / (self.nodes - 1)) ** 1.5
+        bends = np.diff(np.eye(self.nodes), 2, axis=0) / width
         one = bends.T @ bends + np.eye(self.nodes) / _ALONE**2
         both: Array = np.kron(np.eye(2), one).astype(np.float64)
         return both
