@@ -12,8 +12,8 @@ away from it by its own uncertainty. A reading is ``g (1 + read_std eta) + read_
 of prediction updates both moments (extended Kalman filter; likelihood by prediction errors:
 Schweppe, IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther
 than ``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the
-state: the next reading tells whether the state had jumped or the reading had been wrong. Where steps
-are without noise, states do not jump.
+state: the next reading tells whether the state had jumped or the reading had been wrong. Where
+steps are without noise, states do not jump.
 """
 
 from __future__ import annotations
