@@ -77,6 +77,7 @@ def measured(path, steps=10**9):
         return len(told)
 
 
+@pytest.mark.campaign
 def test_a_measurement_is_fitted_anew(ohmloop, tmp_path):
     """As it was measured, and cut short in its last routine."""
     store, output = tmp_path / "chip.measurement.sqlite", tmp_path / "chip.nc"

@@ -103,6 +103,7 @@ def test_one_changed_argument_swaps_chip_and_twin(lab, ohmloop, tmp_path):
     assert Path(results["bench.yaml"]["report"]).exists()
 
 
+@pytest.mark.campaign
 def test_interrupting_over_the_wire_is_orderly_and_resumable(lab, tmp_path):
     folder, emulated = lab
     line = [sys.executable, "-m", "ohmloop.app.cli", "train", str(folder / "long.yaml")]

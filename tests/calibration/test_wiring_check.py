@@ -297,6 +297,7 @@ def test_sound_chips_raise_false_alarms_as_seldom_as_is_said():
     assert alarms <= 2
 
 
+@pytest.mark.campaign
 def test_faults_are_missed_as_seldom_as_is_said():
     """200 chips with an open line, two rows that touch, and a swap: at most two are missed."""
     rng = np.random.default_rng(23)

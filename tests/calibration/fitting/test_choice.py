@@ -51,6 +51,7 @@ def test_the_true_one_is_chosen(raw):
     assert "soft-bounds forecasts" in choice.why
 
 
+@pytest.mark.campaign
 def test_a_misfit_is_called_one():
     """Steps that fade with the count of pulses are no response function's.
 

@@ -21,6 +21,7 @@ def _inside(found, name, truth, z=4.0):
     return np.abs(found[name].to_numpy() - truth) < z * error
 
 
+@pytest.mark.campaign
 def test_white_noise_is_told_with_its_error(planted):
     # H0: noise 0.5 %, white. 64 cells, 4.5 standard errors each: false alarm 64 x 7e-6 = 4e-4.
     # A trap is seen in fewer than 1 of 1,000 cells, so in 2 of 64 with a chance below 2e-3.

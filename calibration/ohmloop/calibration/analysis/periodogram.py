@@ -23,7 +23,9 @@ Array = NDArray[np.float64]
 
 LEAST = 8
 """Readings that a piece between two gaps must have."""
-_GAP = 3.0  # median intervals
+_GAPS = (3.0, 10.0, 30.0)
+"""Median intervals from which on it is a gap: longer ones where otherwise no piece is long enough,
+as a busy host reads fast instruments unevenly."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,20 @@ def pieces(times: Array, starts: NDArray[np.bool_] | None = None) -> list[slice]
             "the times of the readings do not ascend: a clock was set, or has not run; a spectrum"
             " needs the time of every reading"
         )
-    gaps = steps > _GAP * np.median(steps) if steps.size else np.zeros(0, bool)
-    if starts is not None:
-        gaps = gaps | starts[1:]
-    ends = [0, *(np.flatnonzero(gaps) + 1), len(times)]
-    found = [slice(int(a), int(b)) for a, b in pairwise(ends) if b - a >= LEAST]
-    if not found:
-        raise BadInputError(
-            f"no {LEAST} readings follow one another without a gap: a spectrum needs more; the"
-            f" longest series has {int(np.diff(ends).max())}"
-        )
-    return found
+    longest = 0
+    for gap in _GAPS:
+        gaps = steps > gap * np.median(steps) if steps.size else np.zeros(0, bool)
+        if starts is not None:
+            gaps = gaps | starts[1:]
+        ends = [0, *(np.flatnonzero(gaps) + 1), len(times)]
+        found = [slice(int(a), int(b)) for a, b in pairwise(ends) if b - a >= LEAST]
+        if found:
+            return found
+        longest = int(np.diff(ends).max())
+    raise BadInputError(
+        f"no {LEAST} readings follow one another without a gap: a spectrum needs more; the"
+        f" longest series has {longest}"
+    )
 
 
 def bands(
