@@ -125,6 +125,7 @@ def test_held_out_sequences_that_were_hardly_begun_are_no_trouble(raw):
     assert "was not held against repeated pulses" in verdict(short)
 
 
+@pytest.mark.campaign
 def test_a_misfit_is_reported(raw, record):
     """Straight steps that do not shrink do not describe soft bounds, and the record says so."""
     assert record.attrs["adequate"] == 1

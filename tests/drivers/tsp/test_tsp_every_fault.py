@@ -48,7 +48,7 @@ def way(request) -> str:
 
 @pytest.fixture
 def emulated(way, make):
-    return make(timeout="300 ms", wiring=WAYS[way][0])
+    return make(timeout="500 ms", wiring=WAYS[way][0])
 
 
 @pytest.fixture
