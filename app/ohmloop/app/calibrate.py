@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ohmloop.drivers import BadInputError, Crossbar, load_bench, open_crossbar
+from ohmloop.drivers.registry import BENCHES
 
 from .console import Report, Screen
 from .fitted import analysed, write_chip, write_routines
@@ -14,8 +15,6 @@ from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
     from ohmloop.calibration import MeasurementStore, Recipe
-
-_BENCHES = (".yaml", ".yml")
 
 
 def calibrate(
@@ -88,7 +87,7 @@ def on_paper(name: str) -> Crossbar | None:
     from ohmloop.calibration.measuring.paper import PaperCrossbar
 
     file, _, crossbar = name.partition("#")
-    return PaperCrossbar(load_bench(file), crossbar) if file.endswith(_BENCHES) else None
+    return PaperCrossbar(load_bench(file), crossbar) if file.endswith(BENCHES) else None
 
 
 def _check(recipe: Recipe | None, paper: Crossbar, resume: bool) -> None:

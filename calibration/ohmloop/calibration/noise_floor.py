@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from .spread import robust_std
 from .survey import Array, Survey
 
 LEAKAGE = 1e-11
 """What a path of relays and cables may leak and still be open, S."""
-_SPREAD = 1.4826
 """Standard deviation of a normal variable, in median absolute deviations."""
 
 
@@ -89,8 +89,7 @@ def _deviation(values: Array) -> float:
     """Robust standard deviation; of values that are mostly alike, the plain one."""
     if not values.size:
         return 0.0
-    robust = _SPREAD * float(np.median(np.abs(values - np.median(values))))
-    return robust or float(values.std())
+    return float(robust_std(values)) or float(values.std())
 
 
 def _relative(readings: Array, noise: float) -> float:

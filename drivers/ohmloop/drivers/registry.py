@@ -50,7 +50,8 @@ SOURCES: Mapping[str, str] = {
 }
 """Suffix or prefix of a crossbar's name -> function that opens it."""
 
-_BENCHES = (".yaml", ".yml")
+BENCHES = (".yaml", ".yml")
+"""How the name of a bench file ends."""
 
 CHIP_FILE = "ohmloop.sim_backend.chip_file:load_characteristics"
 """What reads the calibration that a bench file points to."""
@@ -140,7 +141,7 @@ def open_crossbar(name: str, **options: Any) -> Crossbar:
     for option, why in _NOT_FOR.items():
         if options.get(option) is None:
             options.pop(option, None)
-        elif (source in _BENCHES) == (option == "periphery"):  # not where it belongs
+        elif (source in BENCHES) == (option == "periphery"):  # not where it belongs
             raise BadInputError(f"{name!r} {why}")
     if source is None:
         raise BadInputError(

@@ -127,22 +127,6 @@ def train_lengths(pulses: Rows, settings: PulseSettings) -> NDArray[np.int64]:
     return np.minimum(np.maximum(np.ceil(pulses), 1.0), most).astype(np.int64)
 
 
-def draw_trains(
-    odds: Rows, slots: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.uint64]:
-    """Bernoulli trains: bit k is set with probability ``odds`` if ``k < slots``.
-
-    Args:
-        odds: ``(batch, lines)``; above 1 counts as 1.
-        slots: ``(batch,)``, 1 to 64.
-        rng: one draw for each line and slot of the longest sample.
-
-    Returns:
-        uint64 ``(batch, lines)``.
-    """
-    return _drawn(odds, np.ones(len(odds)), slots, int(slots.max()), rng).trains
-
-
 def _drawn(
     values: Rows, gains: Rows, slots: NDArray[np.int64], length: int, rng: np.random.Generator
 ) -> Lines:

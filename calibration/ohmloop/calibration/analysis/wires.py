@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmloop.calibration.spread import robust_std
 from ohmloop.sim_backend.periphery.wire_resistance import Ends, WiredMap, Wires
 
 Array = NDArray[np.float64]
@@ -105,7 +106,7 @@ def gradients(g: Array) -> tuple[Array, Array]:
     usable = np.isfinite(g) & (g > 0.05 * np.nanmedian(g))
     y = 1 / g[usable]
     design = np.stack([column[usable], row[usable], np.ones(y.size)], axis=1).astype(float)
-    middle, width = np.median(y), 1.4826 * np.median(np.abs(y - np.median(y)))
+    middle, width = np.median(y), robust_std(y)
     kept = np.abs(y - middle) <= 3 * width + 1e-12
     solution = np.linalg.lstsq(design[kept], y[kept], rcond=None)[0]
     left = y[kept] - design[kept] @ solution

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ohmloop.calibration.spread import robust_std
+
 from .reference import Noise
 from .scoring import Optimum, Problem
 from .start import Frame
@@ -102,7 +104,7 @@ def population(problem: Problem, best: Optimum, means: int) -> tuple[Array, Arra
     estimate = x + np.clip(np.einsum("cij,cj->ci", variance, score), -1.0, 1.0)
     alone = np.einsum("cii->ci", variance)
     middle = np.median(estimate, axis=0)
-    spread = 1.4826 * np.median(np.abs(estimate - middle), axis=0)
+    spread = robust_std(estimate, axis=0)
     width = np.sqrt(np.maximum(spread**2 - np.median(alone, axis=0), NARROWEST**2))
     near = (np.abs(estimate - middle) < 4 * np.sqrt(width**2 + alone)).all(axis=1)
     for _ in range(_WIDTH_ROUNDS):  # the likeliest width: of more cells than a median looks at

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ohmloop.calibration.spread import PER_DEVIATION
+
 from .trajectories import Array, Flags, Trajectories
 
 _PART = 6
@@ -164,7 +166,7 @@ def _read_noise(traj: Trajectories, span: Array) -> Array:
         bend = np.diff(traj.readings, 2, axis=0)
         usable = np.isfinite(bend) & ~(traj.starts[2:] | traj.starts[1:-1])[:, None]
         size = np.where(usable, np.abs(bend), np.nan)
-        noise = 1.4826 * np.nanmedian(np.vstack([size, 0 * span]), axis=0) / np.sqrt(6)
+        noise = PER_DEVIATION * np.nanmedian(np.vstack([size, 0 * span]), axis=0) / np.sqrt(6)
     found: Array = np.clip(np.nan_to_num(noise), 1e-6 * span, span)
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ohmloop.calibration.health import Health
+from ohmloop.calibration.spread import robust_std
 from ohmloop.sim_backend import PopulationSpec
 from ohmloop.sim_backend.responses import response_class
 
@@ -103,7 +104,7 @@ def summary_of(fit: CellFit, shape: tuple[int, ...]) -> PopulationSummary:
 
 def _robust(values: Array) -> float:
     known = values[np.isfinite(values)]
-    return 1.4826 * float(np.median(np.abs(known - np.median(known)))) if known.size else 0.0
+    return float(robust_std(known)) if known.size else 0.0
 
 
 def _correlations(values: dict[str, Array]) -> dict[str, float]:

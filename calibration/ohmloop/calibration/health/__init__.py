@@ -4,7 +4,7 @@ from .assessment import HealthReport, assess
 from .codes import GRADUAL, STILL, Health
 from .criteria import HealthCriteria
 from .file import keep_health
-from .screening import judge, screen
+from .screening import judge
 
 __all__ = [
     "GRADUAL",
@@ -15,5 +15,4 @@ __all__ = [
     "assess",
     "judge",
     "keep_health",
-    "screen",
 ]

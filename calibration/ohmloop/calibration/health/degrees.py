@@ -12,8 +12,6 @@ from .measured import Readings
 from .outliers import Array, Mask, limits, typical
 from .steps import Steps, trend
 
-_SPREAD = 1.4826
-
 
 @dataclass(frozen=True, slots=True)
 class Noisy:

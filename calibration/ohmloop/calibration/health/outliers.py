@@ -10,13 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmloop.calibration.spread import PER_DEVIATION
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 FEWEST = 8
 """Cells without which there is no population to stand out from."""
-_SPREAD = 1.4826
-"""Standard deviation of a normal variable, in median absolute deviations."""
 _LEAST = 0.02
 """Cells are never taken to be more alike than that (relative spread)."""
 
@@ -44,6 +44,6 @@ def limits(values: Array, among: Mask, z: float) -> tuple[float, float]:
         return 0.0, np.inf
     middle = float(np.median(known))
     low, high = known[known <= middle], known[known >= middle]
-    below = max(_SPREAD * float(np.median(middle - low)), _LEAST)
-    above = max(_SPREAD * float(np.median(high - middle)), _LEAST)
+    below = max(PER_DEVIATION * float(np.median(middle - low)), _LEAST)
+    above = max(PER_DEVIATION * float(np.median(high - middle)), _LEAST)
     return float(np.exp(middle - z * below)), float(np.exp(middle + z * above))

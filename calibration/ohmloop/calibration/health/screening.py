@@ -11,7 +11,7 @@ from scipy import stats
 from .codes import Health
 from .criteria import HealthCriteria
 from .outliers import Array, Mask, limits, typical
-from .steps import Steps, steps
+from .steps import Steps
 
 PRECISION = 0.5
 """Largest relative standard error of ``dg_min``, and of the range, of a cell that is usable."""
@@ -24,7 +24,7 @@ class Screened(NamedTuple):
     """What screening found.
 
     Attributes:
-        codes: of ``screen``.
+        codes: OK, UNREADABLE, OPEN, STUCK or UNCERTAIN of every cell.
         slow: cells that move, but less than the others.
         weak: cells that cannot be told to move, nor to stay.
     """
@@ -34,13 +34,9 @@ class Screened(NamedTuple):
     weak: Mask
 
 
-def screen(
-    readings: Array,
-    pulses: NDArray[np.int32],
-    starts: NDArray[np.bool_] | None = None,
-    criteria: HealthCriteria | None = None,
-    seen: float = 1.0,
-) -> NDArray[np.int8]:
+def screened(
+    readings: Array, found: Steps, criteria: HealthCriteria, seen: float = 0.5
+) -> Screened:
     """Find cells that cannot be fitted at all, without a model.
 
     Two questions are asked of every cell, each wrong for one cell in ``1 / criteria.alpha``
@@ -50,25 +46,10 @@ def screen(
 
     Args:
         readings: ``(steps, cells)``, S; not-a-number where a cell was not read.
-        pulses: signed counts before each, ``(steps, cells)``.
-        starts: readings before which something else happened, ``(steps,)``; none if left out.
+        found: what the cells do in a step.
         criteria: thresholds.
         seen: share of the steps read at all at which a cell must have been read.
-
-    Returns:
-        ``Health`` codes ``(cells,)``: OK, UNREADABLE, OPEN, STUCK or UNCERTAIN.
     """
-    criteria = criteria or HealthCriteria()
-    begins = np.zeros(len(readings), bool) if starts is None else starts
-    with np.errstate(invalid="ignore"):
-        found = steps(readings, pulses, begins)
-    return screened(readings, found, criteria, seen).codes
-
-
-def screened(
-    readings: Array, found: Steps, criteria: HealthCriteria, seen: float = 0.5
-) -> Screened:
-    """``screen`` of steps that are known, with what a code leaves out."""
     known = np.isfinite(readings)
     ever = known.any(axis=1)
     readable = known[ever].mean(axis=0) >= seen if ever.any() else known.any(axis=0)
@@ -93,7 +74,7 @@ def judge(
     """Add what the fit found to the screening.
 
     Args:
-        codes: of ``screen``.
+        codes: of the screening.
         converged: whether the fit reached an optimum.
         step_error: relative standard error of ``dg_min``.
         range_error: standard error of the range, relative to the range.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmloop.calibration.spread import robust_std
 from ohmloop.sim_backend import Population
 from ohmloop.sim_backend.responses import ResponseFunction
 
@@ -233,7 +234,7 @@ def _fit(cells: _Cells, paths: list[_Path]) -> tuple[Array, Array]:
 
 
 def _spread(values: Array) -> float:
-    return float(1.4826 * np.median(np.abs(values - np.median(values)))) if values.size else 0.0
+    return float(robust_std(values)) if values.size else 0.0
 
 
 def _ranks_together(x: Array, y: Array) -> float:
