@@ -34,6 +34,7 @@ class PlainSocket:
         opened.setblocking(False)
         self._socket, self._patience = opened, patience
         self._ready: _Ready = _Polled(opened) if hasattr(select, "poll") else _Selected(opened)
+        self._arrival, self._look = self._ready.arrival, self._ready.look
         self._room = False  # whether there was any, as seen since the last message left
 
     def send(self, data: bytes) -> None:
@@ -55,7 +56,7 @@ class PlainSocket:
             OSError: the peer hung up.
         """
         left = deadline - time.monotonic()
-        if left <= 0 or not self._ready.arrival(left):
+        if left <= 0 or not self._arrival(left):
             raise SilenceError
         data = self._socket.recv(_CHUNK)
         if not data:
@@ -64,14 +65,16 @@ class PlainSocket:
 
     def arrived(self) -> bytes:
         """What has come already; a peer that hung up shows at the next ``receive``."""
+        arrived, self._room = self._look()
+        if not arrived:
+            return b""
         found = b""
-        arrived, self._room = self._ready.look()
         while arrived:
             data = self._socket.recv(_CHUNK)
             if not data:
                 break
             found += data
-            arrived, self._room = self._ready.look()
+            arrived, self._room = self._look()
         return found
 
     def close(self) -> None:
@@ -112,7 +115,9 @@ class _Polled:
         if not found:
             return False, False
         events = found[0][1]
-        return events != select.POLLOUT, bool(events & select.POLLOUT)
+        if events == select.POLLOUT:  # nearly always
+            return False, True
+        return True, bool(events & select.POLLOUT)
 
     def arrival(self, seconds: float) -> bool:
         return bool(self._arrival.poll(1e3 * seconds))

@@ -79,25 +79,16 @@ class VisaTransport:
 
     def write(self, text: str) -> None:
         """Send one message; its end is added."""
-        data = (text + self._end).encode("ascii")
         with self._lock:
-            stream = self._opened()
-            try:
-                stream.send(data)
-            except Failures as error:
-                raise self._broken("sending", error) from error
-            self.traffic.messages += 1
-            self.traffic.bytes_sent += len(data)
-            if self.tap:
-                self.tap.sent(data)
+            self._send(self._opened(), text)
 
     def query(self, text: str, wait: float = 0.0) -> str:
         """Send one message, return one line without its end."""
         with self._lock:
             self._ask(text)
-            line = self._line(wait)
+            data = self._read(wait)
             self._in_step = True
-            return line
+        return data.decode("ascii", "replace").rstrip(self._ends)
 
     def query_block(self, text: str, count: int, wait: float = 0.0) -> bytes:
         """Send one message, return ``count`` bytes; line feeds among them are data."""
@@ -209,8 +200,10 @@ class VisaTransport:
 
     def _read(self, wait: float, count: int | None = None) -> bytes:
         """One line, or ``count`` bytes."""
-        stream, now = self._opened(), time.monotonic()
-        longest = self._timeout + wait + (_WAKING[1] if now < self.waking_until else 0.0)
+        stream, now = self._stream or self._opened(), time.monotonic()
+        longest = self._timeout + wait
+        if now < self.waking_until:
+            longest += _WAKING[1]
         deadline = now + longest
         try:
             if count is None:
@@ -221,7 +214,9 @@ class VisaTransport:
             raise self._error(f"no reply within {longest:.3g} s") from None
         except Failures as error:
             raise self._broken("reading", error) from error
-        self._arrived(data)
+        self.traffic.bytes_received += len(data)
+        if self.tap:
+            self.tap.received(data)
         return data
 
     def _arrived(self, data: bytes) -> None:
@@ -240,15 +235,29 @@ class VisaTransport:
 
     def _ask(self, text: str) -> None:
         """Send a question; what came unasked before it, such as a second reply, is dropped."""
-        if self._in_step:
-            try:
-                unasked = self._opened().drop_pending()
-            except Failures as error:
-                raise self._broken("sending", error) from error
-            if unasked:
-                self._arrived(unasked)
-        self._owe_reply()
-        self.write(text)
+        if not self._in_step:
+            self._owe_reply()
+        stream = self._stream or self._opened()
+        try:
+            unasked = stream.drop_pending()
+        except Failures as error:
+            raise self._broken("sending", error) from error
+        if unasked:
+            self._arrived(unasked)
+        self._in_step = False
+        self._send(stream, text)
+
+    def _send(self, stream: Stream, text: str) -> None:
+        data = (text + self._end).encode("ascii")
+        try:
+            stream.send(data)
+        except Failures as error:
+            raise self._broken("sending", error) from error
+        traffic = self.traffic
+        traffic.messages += 1
+        traffic.bytes_sent += len(data)
+        if self.tap:
+            self.tap.sent(data)
 
     def _broken(self, doing: str, error: BaseException) -> LinkError:
         return self._error(f"the link broke while {doing}: {_brief(error)}")
