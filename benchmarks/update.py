@@ -35,7 +35,7 @@ import numpy as np
 from ohmloop.sim_backend import PopulationSpec, sample
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.engine import KernelEngine
-from ohmloop.training.update import PulseSettings, pulsed_update
+from ohmloop.training.update.stochastic import PulseSettings, pulsed_update
 
 SIZES, BATCHES, THREADS = (128, 256, 512, 1024, 2048), (1, 16, 64), (1, 2)
 ONE, TWO, BYTES, BUILDING = 3.0, 5.0, 32.0, 5.0  # targets

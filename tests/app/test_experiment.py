@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ohmloop.app.examples_folder import example
-from ohmloop.app.experiment import Experiment, load_experiment
+from ohmloop.app.experiments import Experiment, load_experiment
 from ohmloop.drivers import ConfigError
 
 TEXT = """

@@ -18,7 +18,8 @@ from .check import check
 from .console import Screen
 from .demo_report import write_demo_report
 from .examples_folder import example
-from .experiment import DigitalSgd, Experiment, load_experiment
+from .experiments import Experiment, load_experiment
+from .experiments.algorithm import DigitalSgd
 from .measurement_file import open_measurement
 from .run_folder import RunFolder
 from .signals import orderly_interrupts

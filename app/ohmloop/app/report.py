@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ohmloop.drivers import BadInputError
 
 from .console import Screen
-from .experiment import Experiment, load_experiment
+from .experiments import Experiment, load_experiment
 from .run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import yaml
 from ohmloop.drivers import BadInputError, ConfigError, Crossbar, open_crossbar
 
 from .console import Report, Screen
-from .experiment import Experiment, load_experiment
+from .experiments import Experiment, load_experiment
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 

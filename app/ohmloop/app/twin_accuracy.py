@@ -20,7 +20,7 @@ from ohmloop.drivers import Capabilities, Characteristics, Crossbar
 from ohmloop.sim_backend import Population, TwinCrossbar
 
 from .examples_folder import example
-from .experiment import Experiment, load_experiment
+from .experiments import Experiment, load_experiment
 from .train import make_trainer
 
 if TYPE_CHECKING:

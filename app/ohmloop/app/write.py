@@ -142,7 +142,7 @@ def _weights(
     """Conductances of weights, by the mapping that training uses, and of one unit of weight."""
     if known is None:
         raise BadInputError("weights need a calibration of the cells: give --calibration CHIP.nc")
-    from ohmloop.training.mapping import Mapping
+    from ohmloop.training.tiles.mapping import Mapping
 
     known = _fitting(known, values) or known
     mapping = Mapping.from_characteristics(known, w_max or float(np.abs(values).max()) or 1.0, name)

@@ -29,7 +29,7 @@ from ohmloop.sim_backend import Population
 from ohmloop.sim_backend.arrays import Arrays, NumpyArrays, TorchArrays
 from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.responses import ConstantStep, SoftBounds
-from ohmloop.training.update import PulseSettings, pulsed_update
+from ohmloop.training.update.stochastic import PulseSettings, pulsed_update
 
 DRAWS, FEW = 10_000, 200
 X = np.array([1.0, -0.6, 0.3, 0.8, -0.2])

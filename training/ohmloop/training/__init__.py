@@ -11,21 +11,33 @@
         Trainer(model, optimizer, digits(0), rng=np.random.default_rng(2)).run(epochs=20)
 """
 
-from .analog_optimizer import AnalogOptimizer
-from .analog_parameter import AnalogParameter
-from .analog_sgd import AnalogSGD
-from .convert import convert_to_analog
-from .data import DataSet, Split, digits
-from .layers import AnalogLinear, analog_layers, analog_tiles
-from .mapping import Mapping, w_max_for
+from .algorithms.analog_optimizer import AnalogOptimizer
+from .algorithms.analog_sgd import AnalogSGD
+from .algorithms.tiki_taka import TikiTaka
+from .data.data_set import DataSet, Split
+from .data.digits import digits
+from .layers.analog_parameter import AnalogParameter
+from .layers.convert import convert_to_analog
+from .layers.linear import AnalogLinear, analog_layers, analog_tiles
 from .models import mlp
-from .placement import CrossbarPool
-from .run_state import RunState
-from .tiki_taka import TikiTaka
-from .tile import AnalogTile
-from .trainer import Callback, EpochRecord, Trainer, count_doubts, count_pulses, evaluate, refresh
-from .update import PulsedUpdate, PulseSettings, pulsed_update
-from .writing import WriteReport
+from .tiles.exact_tile import ExactTile
+from .tiles.mapping import Mapping, w_max_for
+from .tiles.placement import CrossbarPool
+from .tiles.protocol import Tile
+from .tiles.tile import AnalogTile
+from .tiles.writing import WriteReport
+from .trainer.run_state import RunState
+from .trainer.trainer import (
+    Callback,
+    EpochRecord,
+    Trainer,
+    count_doubts,
+    count_pulses,
+    evaluate,
+    refresh,
+)
+from .update.rule import PulsedUpdate, UpdateRule
+from .update.stochastic import PulseSettings, pulsed_update
 
 __all__ = [
     "AnalogLinear",
@@ -37,13 +49,16 @@ __all__ = [
     "CrossbarPool",
     "DataSet",
     "EpochRecord",
+    "ExactTile",
     "Mapping",
     "PulseSettings",
     "PulsedUpdate",
     "RunState",
     "Split",
     "TikiTaka",
+    "Tile",
     "Trainer",
+    "UpdateRule",
     "WriteReport",
     "analog_layers",
     "analog_tiles",

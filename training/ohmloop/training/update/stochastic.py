@@ -15,8 +15,7 @@ probabilities, ``K = sqrt(max|d| / max|x|)``; BL management uses no more slots t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from ohmloop.drivers import BadInputError, CoincidencePulses, RunPulses
 
 from .packing import Lines, largest, packed
+from .rule import PulsedUpdate
 
 Rows = NDArray[np.float64]
 
@@ -52,17 +52,13 @@ class PulseSettings:
         if not 1 <= self.desired_bl <= MAX_BL:
             raise BadInputError(f"desired_bl must be 1 to {MAX_BL}, not {self.desired_bl}")
 
-
-class PulsedUpdate(NamedTuple):
-    """The trains of a mini-batch.
-
-    Attributes:
-        program: one rank-one update a sample, in order; None where there is nothing to do.
-        clipped: share of the wanted update, summed over |d x|, that probabilities above 1 lost.
-    """
-
-    program: CoincidencePulses | None
-    clipped: float
+    def draw(
+        self, x: Rows, d: Rows, lr: float, dw_min: float, rng: np.random.Generator, most: float
+    ) -> PulsedUpdate:
+        """``pulsed_update``, with at most ``most`` slots: see ``UpdateRule``."""
+        bl = min(self.desired_bl, int(min(most, MAX_BL)))
+        how = self if bl == self.desired_bl else replace(self, desired_bl=bl)
+        return pulsed_update(x, d, lr, dw_min, rng, how)
 
 
 def pulsed_update(

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError
+from ohmloop.training.layers.analog_parameter import AnalogParameter
+from ohmloop.training.update.stochastic import PulseSettings
 
 from .analog_optimizer import AnalogOptimizer, Group
-from .analog_parameter import AnalogParameter
-from .update import PulseSettings
 
 
 class TikiTaka(AnalogOptimizer):

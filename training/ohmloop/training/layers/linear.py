@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ohmloop.drivers import BadInputError
+from ohmloop.training.tiles.tile import AnalogTile
 
 from .analog_parameter import AnalogParameter
-from .tile import AnalogTile
 
 
 class _AnalogProduct(torch.autograd.Function):

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
-
-from .analog_parameter import AnalogParameter
-from .tile import AnalogTile
-from .update import PulseSettings, pulsed_update
+from ohmloop.training.layers.analog_parameter import AnalogParameter
+from ohmloop.training.tiles.protocol import Tile
+from ohmloop.training.update.rule import UpdateRule
 
 Group = dict[str, Any]
 
@@ -32,7 +31,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
         params: as for any torch optimizer.
         defaults: of the parameter groups; ``lr`` among them.
         rng: draws the pulse trains.
-        pulses: how trains are drawn.
+        rule: how an update becomes pulses.
 
     Raises:
         BadInputError: a negative or infinite rate.
@@ -43,13 +42,13 @@ class AnalogOptimizer(torch.optim.Optimizer):
         params: Iterable[Any],
         defaults: Group,
         rng: np.random.Generator,
-        pulses: PulseSettings,
+        rule: UpdateRule,
     ) -> None:
         for name, rate in defaults.items():
             if name.endswith("lr") and not (np.isfinite(rate) and rate >= 0):
                 raise BadInputError(f"{name} must be 0 or more, not {rate}")
         super().__init__(params, defaults)
-        self.rng, self.pulse_settings, self.clipped = rng, pulses, 0.0
+        self.rng, self.rule, self.clipped = rng, rule, 0.0
 
     def step_analog(self, parameter: AnalogParameter, group: Group) -> None:
         """Update the tiles of one parameter from its records."""
@@ -90,9 +89,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 if isinstance(parameter, AnalogParameter):
                     yield group, parameter
 
-    def pulse_gradient(
-        self, tile: AnalogTile, records: tuple[Tensor, Tensor] | None, lr: float
-    ) -> int:
+    def pulse_gradient(self, tile: Tile, records: tuple[Tensor, Tensor] | None, lr: float) -> int:
         """Pulse ``-lr * d.T @ x`` into a tile, in the mean; return the pulses applied."""
         if records is None:
             return 0
@@ -100,13 +97,12 @@ class AnalogOptimizer(torch.optim.Optimizer):
         return self.pulse_outer(tile, x, d, lr)
 
     def pulse_outer(
-        self, tile: AnalogTile, x: NDArray[np.float64], d: NDArray[np.float64], lr: float
+        self, tile: Tile, x: NDArray[np.float64], d: NDArray[np.float64], lr: float
     ) -> int:
         """The same from arrays ``(batch, in)`` and ``(batch, out)``."""
-        settings = _within(self.pulse_settings, tile.pulses_per_program)
-        update = pulsed_update(x, d, lr, tile.dw_min, self.rng, settings)
-        self.clipped = update.clipped
-        return tile.apply_trains(update.program)
+        report = tile.update(x, d, lr, self.rng, self.rule)
+        self.clipped = report.clipped
+        return report.pulses
 
     def state_dict(self) -> Group:
         """As of any torch optimizer, and ``rng``: the generator's state (plain numbers)."""
@@ -116,10 +112,3 @@ class AnalogOptimizer(torch.optim.Optimizer):
         """Take back a ``state_dict``, the generator's state included."""
         super().load_state_dict({k: v for k, v in state_dict.items() if k != "rng"})
         self.rng.bit_generator.state = state_dict["rng"]
-
-
-def _within(settings: PulseSettings, most: float) -> PulseSettings:
-    """No sample may give one cell more pulses than the chip's limits allow in one program."""
-    if most >= settings.desired_bl:
-        return settings
-    return PulseSettings(int(most), settings.update_management, settings.bl_management)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ohmloop.training.layers.analog_parameter import AnalogParameter
+from ohmloop.training.update.stochastic import PulseSettings
+
 from .analog_optimizer import AnalogOptimizer, Group
-from .analog_parameter import AnalogParameter
-from .update import PulseSettings
 
 
 class AnalogSGD(AnalogOptimizer):

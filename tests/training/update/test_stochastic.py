@@ -7,7 +7,7 @@ import pytest
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training import PulseSettings, pulsed_update
-from ohmloop.training.update import split, train_lengths
+from ohmloop.training.update.stochastic import split, train_lengths
 
 X = np.array([0.9, -0.5, 0.0, 0.2])
 D = np.array([0.4, -0.7, 0.05])

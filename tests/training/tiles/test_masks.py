@@ -9,8 +9,8 @@ import torch
 from ohmloop.drivers import Capabilities
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 from ohmloop.training import AnalogSGD, convert_to_analog
-from ohmloop.training.tile import AnalogTile
-from ohmloop.training.update import pulsed_update, spared
+from ohmloop.training.tiles.tile import AnalogTile
+from ohmloop.training.update.stochastic import pulsed_update, spared
 
 SHAPE = (8, 10)
 

@@ -20,9 +20,10 @@ from ohmloop.drivers import (
     InstrumentError,
     PulseProgram,
 )
+from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.stochastic import spared, split
 
 from .mapping import Map, Mapping
-from .update import spared, split
 from .writing import WriteReport, write
 
 log = logging.getLogger("ohmloop")
@@ -172,6 +173,25 @@ class AnalogTile:
             return sum(self.apply(part) for part in parts)
         left = (spared(part, usable) for part in parts)
         return sum(self.apply(part) for part in left if part is not None)
+
+    def update(
+        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+    ) -> UpdateReport:
+        """Pulse ``-lr * d.T @ x``, sample by sample, as a rule draws it.
+
+        Args:
+            x: inputs ``(batch, in)``.
+            d: gradients of the loss by the outputs ``(batch, out)``.
+            lr: learning rate.
+            rng: draws what the rule draws.
+            rule: how the change becomes pulses.
+
+        Raises:
+            BadInputError: not finite; no pulse was sent.
+            InstrumentError: see ``apply``.
+        """
+        drawn = rule.draw(x, d, lr, self.dw_min, rng, self.pulses_per_program)
+        return UpdateReport(self.apply_trains(drawn.program), drawn.clipped)
 
     def program(
         self, weights: Map, tolerance: float | None = None, rounds: int = 20

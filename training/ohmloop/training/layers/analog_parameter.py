@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
-
-from .tile import AnalogTile
+from ohmloop.training.tiles.protocol import Tile
 
 
 class AnalogParameter(torch.nn.Parameter):
@@ -29,11 +28,11 @@ class AnalogParameter(torch.nn.Parameter):
         BadInputError: no tile, tiles of different shapes, or a negative gamma.
     """
 
-    tiles: tuple[AnalogTile, ...]
+    tiles: tuple[Tile, ...]
     gamma: float
     records: list[tuple[Tensor, Tensor]]
 
-    def __new__(cls, tiles: Sequence[AnalogTile], gamma: float = 0.0) -> AnalogParameter:  # noqa: D102 - the class says it
+    def __new__(cls, tiles: Sequence[Tile], gamma: float = 0.0) -> AnalogParameter:  # noqa: D102 - the class says it
         if not tiles or len({tile.shape for tile in tiles}) != 1:
             raise BadInputError("an analog parameter needs tiles, all of one shape")
         if not gamma >= 0:
@@ -43,7 +42,7 @@ class AnalogParameter(torch.nn.Parameter):
         return made
 
     @property
-    def main(self) -> AnalogTile:
+    def main(self) -> Tile:
         """The tile that holds the weights."""
         return self.tiles[-1]
 
@@ -96,7 +95,7 @@ class AnalogParameter(torch.nn.Parameter):
         self.forget()
         return x, d
 
-    def _faster(self) -> list[tuple[float, AnalogTile]]:
+    def _faster(self) -> list[tuple[float, Tile]]:
         if self.gamma == 0:
             return []
         count = len(self.tiles)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ohmloop.drivers import BadInputError, OhmloopError
+from ohmloop.training.data.data_set import DataSet, Split
+from ohmloop.training.layers.linear import analog_tiles
 
-from .data import DataSet, Split
-from .layers import analog_tiles
 from .run_state import RunState, join_state, split_state
 
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -9,11 +9,11 @@ import numpy as np
 from torch import nn
 
 from ohmloop.drivers import BadInputError, Crossbar
+from ohmloop.training.tiles.mapping import Map, w_max_for
+from ohmloop.training.tiles.placement import CrossbarPool
+from ohmloop.training.tiles.tile import AnalogTile
 
-from .layers import AnalogLinear
-from .mapping import Map, w_max_for
-from .placement import CrossbarPool
-from .tile import AnalogTile
+from .linear import AnalogLinear
 
 Initialise = Literal["program", "as is"]
 

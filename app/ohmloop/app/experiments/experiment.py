@@ -1,0 +1,84 @@
+"""The experiment file: what is learned, how, and on which crossbar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from ohmloop.drivers.validation import Record, load_yaml, validate
+
+from .algorithm import Algorithm
+from .data import DataConfig
+from .model import ModelConfig
+from .training import TrainingConfig
+
+if TYPE_CHECKING:
+    from ohmloop.training import DataSet
+
+
+class Experiment(Record):
+    """A whole experiment file. ``crossbar`` is the line that swaps a chip for its twin.
+
+    Attributes:
+        name: names the run folder.
+        crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``; may be left to the command line.
+        calibration: what training knows of the cells, where the bench file does not say.
+        periphery: what surrounds the cells of a twin, as its configuration says it.
+        omega: see ``convert_to_analog``.
+        seed: of everything random on the training side, and of a twin's noise.
+    """
+
+    name: str
+    crossbar: str | None = None
+    calibration: str | None = None
+    periphery: dict[str, Any] | None = None
+    model: ModelConfig
+    data: DataConfig = DataConfig()
+    algorithm: Algorithm
+    training: TrainingConfig
+    omega: Annotated[float, Field(gt=0, le=1)] = 0.2
+    seed: int = 0
+
+    def dataset(self) -> DataSet:
+        """The data, split by the seed."""
+        from ohmloop.training import digits
+
+        return digits(self.seed, self.data.held_out)
+
+    def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
+        """Independent generators: one shuffles, one draws pulse trains."""
+        shuffle, trains = np.random.SeedSequence(self.seed).spawn(2)
+        return np.random.default_rng(shuffle), np.random.default_rng(trains)
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read and check an experiment file; paths in it become relative to where we are.
+
+    Raises:
+        ConfigError: names file and key.
+    """
+    found = validate(Experiment, load_yaml(path), path)
+    if found.periphery is not None:
+        from ohmloop.sim_backend.periphery import Periphery
+
+        validate(Periphery, found.periphery, path, "periphery")  # kept as it is written
+    return located(found, path.parent)
+
+
+def located(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with paths taken relative to ``folder``."""
+
+    def found(name: str | None) -> str | None:
+        if name is None or name.startswith("sim:") or Path(name.partition("#")[0]).is_absolute():
+            return name
+        return str(folder / name)
+
+    return experiment.model_copy(
+        update={
+            "crossbar": found(experiment.crossbar),
+            "calibration": found(experiment.calibration),
+        }
+    )

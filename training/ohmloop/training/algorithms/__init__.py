@@ -1,0 +1,1 @@
+"""Analog training algorithms, as torch optimizers."""

@@ -1,0 +1,1 @@
+"""The training loop, what it keeps, and what it tells."""

@@ -1,0 +1,1 @@
+"""Update rules: how a wanted rank-one change of the weights becomes pulses."""

@@ -1,0 +1,57 @@
+"""What an update rule is: it turns wanted rank-one changes of the weights into a pulse program."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.drivers import PulseProgram
+
+Rows = NDArray[np.float64]
+
+
+class PulsedUpdate(NamedTuple):
+    """The pulses of a mini-batch.
+
+    Attributes:
+        program: one rank-one update a sample, in order; None where there is nothing to do.
+        clipped: share of the wanted update, summed over |d x|, that could not be pulsed.
+    """
+
+    program: PulseProgram | None
+    clipped: float
+
+
+class UpdateReport(NamedTuple):
+    """What an update came to.
+
+    Attributes:
+        pulses: applied.
+        clipped: share of the wanted update, summed over |d x|, that could not be pulsed.
+    """
+
+    pulses: int
+    clipped: float
+
+
+class UpdateRule(Protocol):
+    """How the change ``-lr * d.T @ x``, sample by sample, becomes pulses."""
+
+    def draw(
+        self, x: Rows, d: Rows, lr: float, dw_min: float, rng: np.random.Generator, most: float
+    ) -> PulsedUpdate:
+        """A program for a mini-batch.
+
+        Args:
+            x: inputs ``(batch, in)``.
+            d: gradients of the loss by the outputs ``(batch, out)``.
+            lr: learning rate, not negative.
+            dw_min: mean weight step of one pulse.
+            rng: what is random.
+            most: pulses that a cell may get for one sample.
+
+        Raises:
+            BadInputError: not finite, or shapes that do not fit.
+        """
