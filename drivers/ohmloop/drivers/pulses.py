@@ -94,7 +94,7 @@ class PulseProgram(ABC):
         The order of up and down pulses within every cell is kept; cells are independent, so the
         order between cells is free.
         """
-        return _merge(self.counts())
+        return merged(self.counts())
 
     @cached_property
     def per_cell(self) -> NDArray[np.int64]:
@@ -294,7 +294,7 @@ def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
     return copy
 
 
-def _merge(counts: NDArray[np.int32]) -> PulseRuns:
+def merged(counts: NDArray[np.int32]) -> PulseRuns:
     """Counts ``(steps, rows, columns)`` as runs sorted by cell, then step."""
     steps = counts.shape[0]
     by_cell = np.ascontiguousarray(counts.reshape(steps, -1).T)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .conditions import PulseConditions
 from .errors import ProgramError
-from .pulses import PulseProgram, PulseRuns, frozen
+from .pulses import PulseProgram, PulseRuns, frozen, merged
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,12 @@ class RunPulses(PulseProgram):
     run_counts: NDArray[np.int32]
     rows: int
     columns: int
+
+    @classmethod
+    def of_counts(cls, counts: NDArray[np.int32]) -> Self:
+        """Signed pulses a cell, step after step, ``(steps, rows, columns)``; not all of them 0."""
+        runs = merged(counts)
+        return cls(runs.cells.astype(np.int32), runs.counts, counts.shape[1], counts.shape[2])
 
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):

@@ -10,7 +10,8 @@ from ohmloop.drivers import Capabilities
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 from ohmloop.training import AnalogSGD, convert_to_analog
 from ohmloop.training.tiles.tile import AnalogTile
-from ohmloop.training.update.stochastic import pulsed_update, spared
+from ohmloop.training.update.parts import spared
+from ohmloop.training.update.stochastic import pulsed_update
 
 SHAPE = (8, 10)
 

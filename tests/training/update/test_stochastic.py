@@ -7,7 +7,8 @@ import pytest
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training import PulseSettings, pulsed_update
-from ohmloop.training.update.stochastic import split, train_lengths
+from ohmloop.training.update.parts import split
+from ohmloop.training.update.stochastic import train_lengths
 
 X = np.array([0.9, -0.5, 0.0, 0.2])
 D = np.array([0.4, -0.7, 0.05])
@@ -93,7 +94,8 @@ def test_the_longest_trains_fill_the_word(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize(("x", "d", "lr"), [(0.0, 1.0, 0.1), (1.0, 0.0, 0.1), (1.0, 1.0, 0.0)])
 def test_nothing_to_do(rng: np.random.Generator, x: float, d: float, lr: float) -> None:
     update = pulsed_update(np.full((2, 3), x), np.full((2, 4), d), lr, 0.01, rng)
-    assert update == (None, 0.0)
+    assert update.program is None
+    assert update.clipped == update.wanted == 0
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,10 @@ from .trainer.trainer import (
     evaluate,
     refresh,
 )
-from .update.rule import PulsedUpdate, UpdateRule
+from .update.clipping import Clipping
+from .update.deterministic import DeterministicPulses
+from .update.implicit import ImplicitPulses
+from .update.rule import PulsedUpdate, UpdateReport, UpdateRule
 from .update.stochastic import PulseSettings, pulsed_update
 
 __all__ = [
@@ -46,10 +49,13 @@ __all__ = [
     "AnalogSGD",
     "AnalogTile",
     "Callback",
+    "Clipping",
     "CrossbarPool",
     "DataSet",
+    "DeterministicPulses",
     "EpochRecord",
     "ExactTile",
+    "ImplicitPulses",
     "Mapping",
     "PulseSettings",
     "PulsedUpdate",
@@ -58,6 +64,7 @@ __all__ = [
     "TikiTaka",
     "Tile",
     "Trainer",
+    "UpdateReport",
     "UpdateRule",
     "WriteReport",
     "analog_layers",

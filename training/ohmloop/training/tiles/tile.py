@@ -20,8 +20,8 @@ from ohmloop.drivers import (
     InstrumentError,
     PulseProgram,
 )
+from ohmloop.training.update.parts import spared, split
 from ohmloop.training.update.rule import UpdateReport, UpdateRule
-from ohmloop.training.update.stochastic import spared, split
 
 from .mapping import Map, Mapping
 from .writing import WriteReport, write
@@ -156,7 +156,7 @@ class AnalogTile:
         self.crossbar.forget_map()
         log.warning("%s (%d cells were read again; going on)", doubt, len(doubt.cells))
 
-    def apply_trains(self, program: CoincidencePulses | None) -> int:
+    def apply_trains(self, program: PulseProgram | None) -> int:
         """Apply an update, in as few programs as the chip's limits allow; None does nothing.
 
         Cells that are not usable get no pulse where cells are addressed one at a time. Where the
@@ -169,7 +169,8 @@ class AnalogTile:
             return 0
         parts = split(program, self.pulses_per_program)
         usable = self.mapping.usable
-        if self.crossbar.capabilities.coincidence_update or usable.all():
+        by_lines = isinstance(program, CoincidencePulses)
+        if usable.all() or (by_lines and self.crossbar.capabilities.coincidence_update):
             return sum(self.apply(part) for part in parts)
         left = (spared(part, usable) for part in parts)
         return sum(self.apply(part) for part in left if part is not None)
@@ -191,7 +192,8 @@ class AnalogTile:
             InstrumentError: see ``apply``.
         """
         drawn = rule.draw(x, d, lr, self.dw_min, rng, self.pulses_per_program)
-        return UpdateReport(self.apply_trains(drawn.program), drawn.clipped)
+        pulses = self.apply_trains(drawn.program)
+        return UpdateReport(pulses, drawn.clipped, drawn.wanted, drawn.strongest)
 
     def program(
         self, weights: Map, tolerance: float | None = None, rounds: int = 20

@@ -17,11 +17,16 @@ class PulsedUpdate(NamedTuple):
 
     Attributes:
         program: one rank-one update a sample, in order; None where there is nothing to do.
-        clipped: share of the wanted update, summed over |d x|, that could not be pulsed.
+        clipped: share of the wanted update, summed over |d x|, that could not be pulsed: lines
+            cannot fire more often than a train has slots. Rounding to whole pulses is no clipping.
+        wanted: ``lr |d x| / dw_min`` summed over samples and cells: pulses that it would take.
+        strongest: the largest of them, for one cell and sample.
     """
 
     program: PulseProgram | None
     clipped: float
+    wanted: float = 0.0
+    strongest: float = 0.0
 
 
 class UpdateReport(NamedTuple):
@@ -29,11 +34,15 @@ class UpdateReport(NamedTuple):
 
     Attributes:
         pulses: applied.
-        clipped: share of the wanted update, summed over |d x|, that could not be pulsed.
+        clipped: see ``PulsedUpdate``.
+        wanted: see there.
+        strongest: see there.
     """
 
     pulses: int
     clipped: float
+    wanted: float = 0.0
+    strongest: float = 0.0
 
 
 class UpdateRule(Protocol):

@@ -14,16 +14,16 @@ probabilities, ``K = sqrt(max|d| / max|x|)``; BL management uses no more slots t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers import BadInputError, CoincidencePulses, RunPulses
+from ohmloop.drivers import BadInputError, CoincidencePulses
 
-from .packing import Lines, largest, packed
+from .packing import Lines, packed
 from .rule import PulsedUpdate
+from .samples import Samples, checked
 
 Rows = NDArray[np.float64]
 
@@ -82,31 +82,30 @@ def pulsed_update(
     Raises:
         BadInputError: x, d or lr is not finite, lr is negative, or the batch sizes differ.
     """
-    how = settings or PulseSettings()
-    x, d = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(d, np.float64)
-    _check(x, d, lr)
-    x_max, d_max = np.empty((2, len(x)))
-    if not (largest(x, x_max) and largest(d, d_max)):
-        raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
-    strongest = lr * x_max * d_max
-    keep = strongest > 0
-    if not keep.all():
-        if not keep.any():
-            return PulsedUpdate(None, 0.0)
-        x, d, x_max, d_max = x[keep], d[keep], x_max[keep], d_max[keep]
-        strongest = strongest[keep]
-    slots = train_lengths(strongest / dw_min, how)
-    gain = np.sqrt(lr / (dw_min * slots))
-    balance = np.sqrt(d_max / x_max) if how.update_management else np.ones_like(gain)
-    x_gain, d_gain = gain * balance, gain / balance
+    how, samples = settings or PulseSettings(), checked(x, d, lr, dw_min)
+    if samples is None:
+        return PulsedUpdate(None, 0.0)
+    slots, x_gain, d_gain = line_gains(samples, lr, dw_min, how)
     length = int(slots.max())
-    columns = _drawn(x, x_gain, slots, length, rng)
-    rows = _drawn(d, -d_gain, slots, length, rng)  # against the gradient
+    columns = _drawn(samples.x, x_gain, slots, length, rng)
+    rows = _drawn(samples.d, -d_gain, slots, length, rng)  # against the gradient
     program = CoincidencePulses(rows.trains, columns.trains, rows.signs, columns.signs, length)
-    if not (rows.cut or columns.cut):
-        return PulsedUpdate(program, 0.0)
-    x_odds, d_odds = np.abs(x) * x_gain[:, None], np.abs(d) * d_gain[:, None]
-    return PulsedUpdate(program, _clipped(x_odds, d_odds, slots))
+    lost = 0.0
+    if rows.cut or columns.cut:
+        x_odds = np.abs(samples.x) * x_gain[:, None]
+        lost = clipped(x_odds, np.abs(samples.d) * d_gain[:, None], slots)
+    return PulsedUpdate(program, lost, samples.wanted, float(samples.pulses.max()))
+
+
+def line_gains(
+    samples: Samples, lr: float, dw_min: float, settings: PulseSettings
+) -> tuple[NDArray[np.int64], Rows, Rows]:
+    """Slots of each sample, and what turns the sizes of x and of d into shares of them."""
+    slots = train_lengths(samples.pulses, settings)
+    gain = np.sqrt(lr / (dw_min * slots))
+    managed = settings.update_management
+    balance = np.sqrt(samples.d_max / samples.x_max) if managed else np.ones_like(gain)
+    return slots, gain * balance, gain / balance
 
 
 def train_lengths(pulses: Rows, settings: PulseSettings) -> NDArray[np.int64]:
@@ -131,63 +130,16 @@ def _drawn(
     return packed(chances, values, gains, slots)
 
 
-def split(program: CoincidencePulses, most: float) -> Iterator[CoincidencePulses]:
-    """Cut a program, between samples, so that no cell gets more than ``most`` pulses in a part.
+def clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
+    """Share of an update that is lost where lines should fire more often than in every slot.
 
-    A single sample is never cut; ``desired_bl`` at or below ``most`` keeps each one within it.
-
-    Yields:
-        Programs that have the same effect one after the other.
-    """
-    if program.batch == 1 or program.length * program.batch <= most:
-        yield program
-        return
-    if np.abs(program.counts()).sum(axis=0).max() <= most:
-        yield program
-        return
-    half = program.batch // 2
-    for part in (slice(0, half), slice(half, None)):
-        yield from split(_samples(program, part), most)
-
-
-def spared(program: CoincidencePulses, usable: NDArray[np.bool_]) -> RunPulses | None:
-    """The same update without the cells that must not be pulsed, for one cell at a time.
+    Sums over cells are products of sums over lines, so no ``(batch, out, in)`` is made.
 
     Args:
-        program: trains, which know of lines alone.
-        usable: cells that may be pulsed, ``(rows, columns)``.
-
-    Returns:
-        The runs of the others, in their order; None where nothing is left.
+        x_odds: slots that a column should fire in, of all, ``(batch, in)``.
+        d_odds: the same of rows ``(batch, out)``.
+        slots: in all ``(batch,)``.
     """
-    runs = program.runs
-    kept = usable.ravel()[runs.cells]
-    if not kept.any():
-        return None
-    cells, counts = runs.cells[kept].astype(np.int32), runs.counts[kept]
-    return RunPulses(cells, counts, *usable.shape, conditions=program.conditions)
-
-
-def _samples(program: CoincidencePulses, part: slice) -> CoincidencePulses:
-    return CoincidencePulses(
-        program.row_trains[part],
-        program.column_trains[part],
-        program.row_signs[part],
-        program.column_signs[part],
-        program.length,
-        conditions=program.conditions,
-    )
-
-
-def _clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
-    """Sums over cells are products of sums over lines, so no ``(batch, out, in)`` is made."""
     wanted = (slots * x_odds.sum(axis=1) * d_odds.sum(axis=1)).sum()
     x_cut, d_cut = np.minimum(x_odds, 1), np.minimum(d_odds, 1)
     return float(1 - (slots * x_cut.sum(axis=1) * d_cut.sum(axis=1)).sum() / wanted)
-
-
-def _check(x: Rows, d: Rows, lr: float) -> None:
-    if x.ndim != 2 or d.ndim != 2 or x.shape[0] != d.shape[0]:
-        raise BadInputError(f"an update needs (batch, in) and (batch, out): {x.shape}, {d.shape}")
-    if not 0 <= lr < np.inf:
-        raise BadInputError(f"the learning rate must be 0 or more, not {lr}")

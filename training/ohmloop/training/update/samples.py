@@ -1,0 +1,59 @@
+"""What every update rule starts from: checked samples, and how many pulses they ask for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmloop.drivers import BadInputError
+
+from .packing import largest
+
+Rows = NDArray[np.float64]
+
+
+class Samples(NamedTuple):
+    """Samples that want any change.
+
+    Attributes:
+        x: inputs ``(batch, in)``.
+        d: errors ``(batch, out)``.
+        x_max: largest size of an input ``(batch,)``, above 0.
+        d_max: largest size of an error ``(batch,)``, above 0.
+        pulses: ``lr x_max d_max / dw_min`` ``(batch,)``: what the strongest cell should get.
+        wanted: ``lr |d x| / dw_min`` summed over samples and cells.
+    """
+
+    x: Rows
+    d: Rows
+    x_max: Rows
+    d_max: Rows
+    pulses: Rows
+    wanted: float
+
+
+def checked(x: Rows, d: Rows, lr: float, dw_min: float) -> Samples | None:
+    """Samples of a mini-batch without those that want nothing; None where none is left.
+
+    Raises:
+        BadInputError: x, d or lr is not finite, lr is negative, or the batch sizes differ.
+    """
+    x, d = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(d, np.float64)
+    if x.ndim != 2 or d.ndim != 2 or x.shape[0] != d.shape[0]:
+        raise BadInputError(f"an update needs (batch, in) and (batch, out): {x.shape}, {d.shape}")
+    if not 0 <= lr < np.inf:
+        raise BadInputError(f"the learning rate must be 0 or more, not {lr}")
+    x_max, d_max = np.empty((2, len(x)))
+    if not (largest(x, x_max) and largest(d, d_max)):
+        raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
+    strongest = lr * x_max * d_max
+    keep = strongest > 0
+    if not keep.all():
+        if not keep.any():
+            return None
+        x, d, x_max, d_max = x[keep], d[keep], x_max[keep], d_max[keep]
+        strongest = strongest[keep]
+    wanted = lr / dw_min * float(np.abs(x).sum(axis=1) @ np.abs(d).sum(axis=1))
+    return Samples(x, d, x_max, d_max, strongest / dw_min, wanted)
