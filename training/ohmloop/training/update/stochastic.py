@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers import BadInputError, CoincidencePulses, RunPulses
+from ohmloop.drivers import BadInputError, CoincidencePulses, PulseProgram, RunPulses
 
 from .packing import Lines, largest, packed
 from .rule import PulsedUpdate
@@ -150,7 +150,7 @@ def split(program: CoincidencePulses, most: float) -> Iterator[CoincidencePulses
         yield from split(_samples(program, part), most)
 
 
-def spared(program: CoincidencePulses, usable: NDArray[np.bool_]) -> RunPulses | None:
+def spared(program: PulseProgram, usable: NDArray[np.bool_]) -> RunPulses | None:
     """The same update without the cells that must not be pulsed, for one cell at a time.
 
     Args:
