@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,24 +116,22 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
     Raises:
         BadInputError: the model does not fit the data or the crossbar.
     """
-    from ohmloop.training import Trainer, convert_to_analog, mlp
+    from ohmloop.training import Trainer, convert_to_analog
 
-    data, config = experiment.dataset(), experiment.model
-    if (config.layers[0], config.layers[-1]) != (data.features, data.classes):
-        raise BadInputError(
-            f"{experiment.name}: model.layers must go from {data.features} to {data.classes}"
-            f" for {data.name}, not from {config.layers[0]} to {config.layers[-1]}"
-        )
-    model: Any = mlp(config.layers, config.activation, seed=experiment.seed)
+    data = experiment.dataset()
+    try:
+        model: Any = experiment.model.build(data.features, data.classes, experiment.seed, data.name)
+    except BadInputError as error:
+        raise BadInputError(f"{experiment.name}: {error}") from error
+    _calm_threads(model)
     if chip is not None:
         model = convert_to_analog(
             model,
             chip,
             arrays=experiment.algorithm.arrays,
-            omega=experiment.omega,
             initialise="as is" if programmed else "program",
+            **experiment.mapping.options(experiment.omega),
         )
-    _calm_threads(config.layers)
     shuffle, trains = experiment.generators()
     optimizer = experiment.algorithm.optimizer(model.parameters(), trains)
     return Trainer(model, optimizer, data, rng=shuffle, batch_size=experiment.training.batch)
@@ -187,11 +184,11 @@ def outcome(trainer: Trainer, run: RunFolder) -> dict[str, Any]:
     }
 
 
-def _calm_threads(layers: list[int]) -> None:
+def _calm_threads(model: Any) -> None:
     """One thread for small layers: handing their products around costs more than making them."""
     import torch
 
-    if max(a * b for a, b in pairwise(layers)) < _LARGE_LAYER:
+    if max(parameter.numel() for parameter in model.parameters()) < _LARGE_LAYER:
         torch.set_num_threads(1)
 
 

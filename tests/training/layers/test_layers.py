@@ -148,7 +148,7 @@ def test_a_layer_without_bias(real: Make) -> None:
         ({"initialise": "maybe"}, "maybe"),
         ({"omega": 0.0}, "omega"),
         ({"gamma": -1.0}, "gamma"),
-        ({"only": lambda name: False}, "no linear layer"),
+        ({"only": lambda name: False}, "no linear layer or other is left"),
         ({"arrays": 9}, "layer linear1, array 2: no room"),
     ],
 )

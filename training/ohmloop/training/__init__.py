@@ -16,16 +16,30 @@ from .algorithms.analog_sgd import AnalogSGD
 from .algorithms.tiki_taka import TikiTaka
 from .data.data_set import DataSet, Split
 from .data.digits import digits
+from .layers.analog_layer import AnalogLayer, analog_layers, analog_tiles
 from .layers.analog_parameter import AnalogParameter
-from .layers.convert import convert_to_analog
-from .layers.linear import AnalogLinear, analog_layers, analog_tiles
-from .models import mlp
+from .layers.conv import AnalogConv1d, AnalogConv2d
+from .layers.convert import convert_to_analog, convert_with, to_digital
+from .layers.linear import AnalogLinear
+from .layers.recurrent import (
+    AnalogGRU,
+    AnalogGRUCell,
+    AnalogLSTM,
+    AnalogLSTMCell,
+    AnalogRNN,
+    AnalogRNNCell,
+)
+from .models import conv_net, lenet, mlp
+from .tiles.differential_tile import DifferentialTile
 from .tiles.exact_tile import ExactTile
 from .tiles.mapping import Mapping, w_max_for
 from .tiles.placement import CrossbarPool
-from .tiles.protocol import Tile
+from .tiles.plan import TilePlan
+from .tiles.protocol import Tile, WritableTile
+from .tiles.reference_tile import ReferenceTile
+from .tiles.report import WriteReport
+from .tiles.split_tile import SplitTile
 from .tiles.tile import AnalogTile
-from .tiles.writing import WriteReport
 from .trainer.run_state import RunState
 from .trainer.trainer import (
     Callback,
@@ -43,9 +57,18 @@ from .update.rule import PulsedUpdate, UpdateReport, UpdateRule
 from .update.stochastic import PulseSettings, pulsed_update
 
 __all__ = [
+    "AnalogConv1d",
+    "AnalogConv2d",
+    "AnalogGRU",
+    "AnalogGRUCell",
+    "AnalogLSTM",
+    "AnalogLSTMCell",
+    "AnalogLayer",
     "AnalogLinear",
     "AnalogOptimizer",
     "AnalogParameter",
+    "AnalogRNN",
+    "AnalogRNNCell",
     "AnalogSGD",
     "AnalogTile",
     "Callback",
@@ -53,29 +76,38 @@ __all__ = [
     "CrossbarPool",
     "DataSet",
     "DeterministicPulses",
+    "DifferentialTile",
     "EpochRecord",
     "ExactTile",
     "ImplicitPulses",
     "Mapping",
     "PulseSettings",
     "PulsedUpdate",
+    "ReferenceTile",
     "RunState",
     "Split",
+    "SplitTile",
     "TikiTaka",
     "Tile",
+    "TilePlan",
     "Trainer",
     "UpdateReport",
     "UpdateRule",
+    "WritableTile",
     "WriteReport",
     "analog_layers",
     "analog_tiles",
+    "conv_net",
     "convert_to_analog",
+    "convert_with",
     "count_doubts",
     "count_pulses",
     "digits",
     "evaluate",
+    "lenet",
     "mlp",
     "pulsed_update",
     "refresh",
+    "to_digital",
     "w_max_for",
 ]

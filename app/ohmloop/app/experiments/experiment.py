@@ -12,6 +12,7 @@ from ohmloop.drivers.validation import Record, load_yaml, validate
 
 from .algorithm import Algorithm
 from .data import DataConfig
+from .mapping import MappingConfig
 from .model import ModelConfig
 from .training import TrainingConfig
 
@@ -28,6 +29,7 @@ class Experiment(Record):
         calibration: what training knows of the cells, where the bench file does not say.
         periphery: what surrounds the cells of a twin, as its configuration says it.
         omega: see ``convert_to_analog``.
+        mapping: how weights are kept on the crossbar; its ``omega`` goes before the one here.
         seed: of everything random on the training side, and of a twin's noise.
     """
 
@@ -40,6 +42,7 @@ class Experiment(Record):
     algorithm: Algorithm
     training: TrainingConfig
     omega: Annotated[float, Field(gt=0, le=1)] = 0.2
+    mapping: MappingConfig = MappingConfig()
     seed: int = 0
 
     def dataset(self) -> DataSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -22,7 +23,8 @@ class AnalogParameter(torch.nn.Parameter):
     Attributes:
         tiles: from the fastest array to the main one, all of one shape.
         gamma: share of each faster array, 0 or more.
-        records: inputs and output gradients of the products since the last step.
+        records: inputs and output gradients of the products since the last step, in the order of
+            the products.
 
     Raises:
         BadInputError: no tile, tiles of different shapes, or a negative gamma.
@@ -31,6 +33,7 @@ class AnalogParameter(torch.nn.Parameter):
     tiles: tuple[Tile, ...]
     gamma: float
     records: list[tuple[Tensor, Tensor]]
+    _turns: list[int]
 
     def __new__(cls, tiles: Sequence[Tile], gamma: float = 0.0) -> AnalogParameter:  # noqa: D102 - the class says it
         if not tiles or len({tile.shape for tile in tiles}) != 1:
@@ -39,6 +42,7 @@ class AnalogParameter(torch.nn.Parameter):
             raise BadInputError(f"gamma must be 0 or more, not {gamma}")
         made: AnalogParameter = super().__new__(cls, torch.empty(0), True)
         made.tiles, made.gamma, made.records = tuple(tiles), gamma, []
+        made._turns = []
         return made
 
     @property
@@ -54,24 +58,36 @@ class AnalogParameter(torch.nn.Parameter):
     def forward(self, x: Tensor) -> Tensor:
         """``W x``: ``(batch, in)`` to ``(batch, out)``."""
         y = self.main.forward(x)
-        for share, tile in self._faster():
+        for share, tile in self.shares():
             y = y + share * tile.forward(x)
         return y
 
     def backward_product(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``."""
         y = self.main.backward(d)
-        for share, tile in self._faster():
+        for share, tile in self.shares():
             y = y + share * tile.backward(d)
         return y
 
-    def record(self, x: Tensor, d: Tensor) -> None:
-        """Keep what an update needs: ``(batch, in)`` and ``(batch, out)``."""
-        self.records.append((x.detach(), d.detach()))
+    def record(self, x: Tensor, d: Tensor, turn: int | None = None) -> None:
+        """Keep what an update needs: ``(batch, in)`` and ``(batch, out)``.
+
+        Args:
+            x: inputs of a product.
+            d: gradients of the loss by its outputs.
+            turn: number of the product, growing; gradients through time come last product first.
+                Without one it is the last so far.
+        """
+        if turn is None:
+            turn = self._turns[-1] if self._turns else 0
+        at = bisect_right(self._turns, turn)
+        self._turns.insert(at, turn)
+        self.records.insert(at, (x.detach(), d.detach()))
 
     def forget(self) -> None:
         """Drop the records: what ``zero_grad`` is to a digital parameter."""
         self.records.clear()
+        self._turns.clear()
 
     def check_records(self) -> None:
         """Raise before anything is pulsed.
@@ -95,7 +111,8 @@ class AnalogParameter(torch.nn.Parameter):
         self.forget()
         return x, d
 
-    def _faster(self) -> list[tuple[float, Tile]]:
+    def shares(self) -> list[tuple[float, Tile]]:
+        """The faster arrays that count in the weight, and by how much."""
         if self.gamma == 0:
             return []
         count = len(self.tiles)

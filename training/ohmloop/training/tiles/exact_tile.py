@@ -10,16 +10,20 @@ is what pulsed updates come to in the limit of a granularity of 0, and any algor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training.update.rule import UpdateReport, UpdateRule
 
 from .mapping import Map
+from .protocol import TileState
 
 Response = Callable[[Map], Map]
 """Step of one unit pulse at weights of any shape; positive."""
@@ -117,3 +121,22 @@ class ExactTile:
 
     def refresh(self) -> None:
         """Nothing to read again."""
+
+    def state(self) -> TileState:
+        """Its weights, which are nowhere else, and its generator's state as JSON in bytes."""
+        drawn = None if self._rng is None else self._rng.bit_generator.state
+        text = json.dumps(drawn, default=lambda array: array.tolist())
+        return {"weights": self.weights(), "rng": np.frombuffer(text.encode(), np.uint8).copy()}
+
+    def adopt(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go back to a ``state``.
+
+        Raises:
+            BadInputError: it is of a tile of another shape, or one has noise and the other none.
+        """
+        weights, drawn = state["weights"], json.loads(state["rng"].tobytes())
+        if weights.shape != self.shape or (drawn is None) != (self._rng is None):
+            raise BadInputError("the state is of an exact tile of another shape or without noise")
+        self._weights = np.array(weights, np.float64)
+        if self._rng is not None:
+            self._rng.bit_generator.state = drawn

@@ -1,14 +1,15 @@
 """How a weight is kept as a conductance: ``w = (g - g_ref) / siemens_per_weight``.
 
-The reference is the symmetric point of each cell, subtracted digitally, so that weight 0 is the
-state where up and down pulses cancel and to which random pulses pull a cell (Gokmen and Haensch,
-Front. Neurosci. 14:103, 2020; "zero-shifting", Kim et al., arXiv:1907.10228).
+The reference is best the symmetric point of each cell, subtracted digitally, so that weight 0 is
+the state where up and down pulses cancel and to which random pulses pull a cell (Gokmen and
+Haensch, Front. Neurosci. 14:103, 2020; "zero-shifting", Kim et al., arXiv:1907.10228). One
+conductance for all cells is the simplest periphery, and leaves every cell its own offset.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from ohmloop.drivers import BadInputError, Characteristics, Crossbar
 
 Map = NDArray[np.float64]
+
+DigitalReference = Literal["map", "fixed"]
+"""``map``: every cell's symmetric point; ``fixed``: their mean, for all cells."""
 
 REACH_QUANTILE = 0.1
 """The share of cells that may fall short of ``w_max``; a few poor cells must not set the scale."""
@@ -42,7 +46,7 @@ class Mapping:
     usable: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, crossbar: Crossbar, w_max: float) -> Self:
+    def of(cls, crossbar: Crossbar, w_max: float, reference: DigitalReference = "map") -> Self:
         """The mapping in which nine cells in ten reach ``-w_max`` and ``w_max``.
 
         A cell that is not usable is referenced to what it reads now: it stands for weight 0 and
@@ -51,29 +55,38 @@ class Mapping:
         Args:
             crossbar: the cells, with characteristics.
             w_max: the largest weight to be kept.
+            reference: what stands for weight 0.
 
         Raises:
             BadInputError: the crossbar is not calibrated, has no usable cell, or ``w_max`` is not
                 a positive number.
         """
-        known = _characteristics(crossbar)
-        mapping = cls.from_characteristics(known, w_max, crossbar.name)
+        known = known_cells(crossbar)
+        mapping = cls.from_characteristics(known, w_max, crossbar.name, reference)
         if not known.usable.all():
             mapping.reference[~known.usable] = crossbar.read()[~known.usable]
         return mapping
 
     @classmethod
-    def from_characteristics(cls, known: Characteristics, w_max: float, name: str) -> Self:
+    def from_characteristics(
+        cls,
+        known: Characteristics,
+        w_max: float,
+        name: str,
+        reference: DigitalReference = "map",
+    ) -> Self:
         """The same without the crossbar: what cells read that are not usable is not known.
 
         Raises:
             BadInputError: ``w_max`` is not a positive number, or the cells have no range.
         """
-        if not (np.isfinite(w_max) and w_max > 0):
-            raise BadInputError(f"{name}: w_max must be positive, not {w_max}")
+        check_range(w_max, name)
+        zero = np.array(known.symmetric_point, np.float64)
+        if reference == "fixed":
+            zero[:] = zero[known.usable].mean()
         return cls(
-            reference=np.array(known.symmetric_point, np.float64),
-            siemens_per_weight=_reach(known) / w_max,
+            reference=zero,
+            siemens_per_weight=_reach(known, zero, name) / w_max,
             dg_min=known.dg_min,
             g_min=known.g_min,
             g_max=known.g_max,
@@ -117,7 +130,22 @@ def w_max_for(weights: NDArray[np.floating], omega: float) -> float:
     return largest / omega if largest > 0 else 1.0
 
 
-def _characteristics(crossbar: Crossbar) -> Characteristics:
+def check_range(w_max: float, name: str) -> None:
+    """Refuse a range of weights that is none.
+
+    Raises:
+        BadInputError: ``w_max`` is not a positive number.
+    """
+    if not (np.isfinite(w_max) and w_max > 0):
+        raise BadInputError(f"{name}: w_max must be positive, not {w_max}")
+
+
+def known_cells(crossbar: Crossbar) -> Characteristics:
+    """What a calibration says of a crossbar.
+
+    Raises:
+        BadInputError: there is none, or it finds no usable cell.
+    """
     known = crossbar.characteristics
     if known is None:
         raise BadInputError(
@@ -129,12 +157,10 @@ def _characteristics(crossbar: Crossbar) -> Characteristics:
     return known
 
 
-def _reach(known: Characteristics) -> float:
-    """Half-range that most usable cells have on both sides of the symmetric point, S."""
-    above = known.g_max - known.symmetric_point
-    below = known.symmetric_point - known.g_min
-    half = np.minimum(above, below)[known.usable]
+def _reach(known: Characteristics, zero: Map, name: str) -> float:
+    """Half-range that most usable cells have on both sides of weight 0, S."""
+    half = np.minimum(known.g_max - zero, zero - known.g_min)[known.usable]
     reach = float(np.quantile(half, REACH_QUANTILE))
     if not reach > 0:
-        raise BadInputError("the cells have no range on one side of their symmetric points")
+        raise BadInputError(f"{name}: the cells have no range on one side of weight 0")
     return reach

@@ -73,6 +73,17 @@ class CrossbarPool:
         self.crossbars = tuple(given)
         self._floors = [_Floor(crossbar) for crossbar in given]
 
+    @property
+    def largest(self) -> Shape:
+        """Rows and columns of the crossbar with most cells."""
+        shapes = [crossbar.shape for crossbar in self.crossbars]
+        return max(shapes, key=lambda shape: shape[0] * shape[1])
+
+    def holds(self, shape: Shape) -> bool:
+        """Whether a crossbar, empty, is large enough."""
+        shapes = [crossbar.shape for crossbar in self.crossbars]
+        return any(shape[0] <= rows and shape[1] <= columns for rows, columns in shapes)
+
     def place(self, wanted: Mapping[str, Shape]) -> dict[str, Crossbar]:
         """Find room for all tiles; or take none.
 

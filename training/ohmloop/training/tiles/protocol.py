@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ohmloop.training.update.rule import UpdateReport, UpdateRule
 
 from .mapping import Map
+from .report import WriteReport
+
+TileState = dict[str, NDArray[Any]]
+"""What a tile has to keep beside its cells, by name."""
 
 
 class Tile(Protocol):
-    """A weight matrix ``(out, in)`` that computes, and that changes by updates.
+    """A weight matrix ``(out, in)`` that computes, and that changes by updates."""
 
-    Attributes:
-        pulses: applied through this tile.
-        programs: applied through this tile.
-        doubts: programs of which nobody could tell how much was applied.
-    """
+    @property
+    def pulses(self) -> int:
+        """Applied through this tile."""
 
-    pulses: int
-    programs: int
-    doubts: int
+    @property
+    def programs(self) -> int:
+        """Applied through this tile."""
+
+    @property
+    def doubts(self) -> int:
+        """Programs of which nobody could tell how much was applied."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -53,3 +60,22 @@ class Tile(Protocol):
 
     def refresh(self) -> None:
         """Base the products from now on on a new reading."""
+
+    def state(self) -> TileState:
+        """What its weights mean without the chip: all that a run that goes on has to be told."""
+
+    def adopt(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take over the ``state`` of a tile made alike.
+
+        Raises:
+            BadInputError: it is of another tile.
+        """
+
+
+class WritableTile(Tile, Protocol):
+    """A tile whose weights can be written."""
+
+    def program(
+        self, weights: Map, tolerance: float | None = None, rounds: int = 20
+    ) -> WriteReport:
+        """Write weights ``(out, in)``, closed loop; see ``AnalogTile.program``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Named
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
@@ -24,7 +25,9 @@ from ohmloop.training.update.parts import spared, split
 from ohmloop.training.update.rule import UpdateReport, UpdateRule
 
 from .mapping import Map, Mapping
-from .writing import WriteReport, write
+from .protocol import TileState
+from .report import WriteReport
+from .writing import write
 
 log = logging.getLogger("ohmloop")
 
@@ -66,14 +69,17 @@ class AnalogTile:
     Args:
         crossbar: as large as the matrix, and calibrated.
         w_max: the largest weight to be kept.
+        mapping: weights as conductances, where it is not to be ``Mapping.of(crossbar, w_max)``.
 
     Raises:
         BadInputError: the crossbar is not calibrated.
     """
 
-    def __init__(self, crossbar: Crossbar, w_max: float = 1.0) -> None:
+    def __init__(
+        self, crossbar: Crossbar, w_max: float = 1.0, mapping: Mapping | None = None
+    ) -> None:
         self.crossbar = crossbar
-        self.mapping = Mapping.of(crossbar, w_max)
+        self.mapping = mapping or Mapping.of(crossbar, w_max)
         self.pulses = self.programs = self.doubts = 0
         self._doubts_in_a_row = 0
         self._device = _device_of(crossbar)
@@ -172,8 +178,8 @@ class AnalogTile:
         by_lines = isinstance(program, CoincidencePulses)
         if usable.all() or (by_lines and self.crossbar.capabilities.coincidence_update):
             return sum(self.apply(part) for part in parts)
-        left = (spared(part, usable) for part in parts)
-        return sum(self.apply(part) for part in left if part is not None)
+        kept = (spared(part, usable) for part in parts)
+        return sum(self.apply(part) for part in kept if part is not None)
 
     def update(
         self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
@@ -196,7 +202,11 @@ class AnalogTile:
         return UpdateReport(pulses, drawn.clipped, drawn.wanted, drawn.strongest)
 
     def program(
-        self, weights: Map, tolerance: float | None = None, rounds: int = 20
+        self,
+        weights: Map,
+        tolerance: float | None = None,
+        rounds: int = 20,
+        where: NDArray[np.bool_] | None = None,
     ) -> WriteReport:
         """Write weights, closed loop: read, pulse by the difference, read again.
 
@@ -204,6 +214,7 @@ class AnalogTile:
             weights: ``(out, in)``; kept within each cell's bounds.
             tolerance: largest error that is good enough, in weight units; ``dw_min`` if None.
             rounds: most readings and programs.
+            where: cells to write, all if None; those that are not usable never are.
 
         Raises:
             BadInputError: a shape that does not fit, or weights that are not finite.
@@ -211,7 +222,7 @@ class AnalogTile:
         if np.shape(weights) != self.shape or not np.isfinite(weights).all():
             raise BadInputError(f"a tile of {self.shape} takes as many finite weights, no others")
         enough = self.dw_min if tolerance is None else tolerance
-        return write(self, np.asarray(weights, np.float64), enough, rounds)
+        return write(self, np.asarray(weights, np.float64), enough, rounds, where)
 
     def refresh(self) -> None:
         """Base the products from now on on a new reading.
@@ -221,6 +232,22 @@ class AnalogTile:
         drops its map at the same place.
         """
         self.crossbar.forget_map()
+
+    def state(self) -> TileState:
+        """Its reference map, S, and scale, S: the conductances are on the chip."""
+        scale = np.array(self.mapping.siemens_per_weight)
+        return {"reference": self.mapping.reference.copy(), "siemens_per_weight": scale}
+
+    def adopt(self, state: Named[str, NDArray[Any]]) -> None:
+        """Take over the ``state`` of a tile on the same cells.
+
+        Raises:
+            BadInputError: it is of a tile of another shape, or no mapping.
+        """
+        reference, scale = state["reference"], float(state["siemens_per_weight"])
+        if reference.shape != self.shape or not (np.isfinite(reference).all() and scale > 0):
+            raise BadInputError(f"a mapping of {reference.shape} cells for a tile of {self.shape}")
+        self.rescale(reference, scale)
 
     def rescale(self, reference: Map, siemens_per_weight: float) -> None:
         """Take over the mapping of an earlier run: its reference map and its scale."""

@@ -7,7 +7,6 @@ and reading again is what makes them right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,33 +16,19 @@ from ohmloop.drivers import CellPulses
 from ohmloop.drivers.approach import careful_counts
 
 from .mapping import Map, Mapping
+from .report import WriteReport
 
 if TYPE_CHECKING:
     from .tile import AnalogTile
 
 
-@dataclass(frozen=True, slots=True)
-class WriteReport:
-    """What a closed-loop writing came to, over the usable cells.
-
-    Attributes:
-        rounds: programs sent.
-        pulses: pulses applied.
-        error: root mean square of read minus wanted weights, in weight units.
-        worst: the largest of them, absolute.
-        within: share of cells within the tolerance, 0 to 1.
-        out_of_reach: cells whose wanted weight is beyond their bounds; they got the bound.
-    """
-
-    rounds: int
-    pulses: int
-    error: float
-    worst: float
-    within: float
-    out_of_reach: int
-
-
-def write(tile: AnalogTile, weights: Map, tolerance: float, rounds: int) -> WriteReport:
+def write(
+    tile: AnalogTile,
+    weights: Map,
+    tolerance: float,
+    rounds: int,
+    where: NDArray[np.bool_] | None = None,
+) -> WriteReport:
     """Read, pulse by the difference, and read again, until all is within ``tolerance``.
 
     Args:
@@ -51,19 +36,22 @@ def write(tile: AnalogTile, weights: Map, tolerance: float, rounds: int) -> Writ
         weights: ``(out, in)``.
         tolerance: in weight units.
         rounds: most programs to send.
+        where: cells to write; all usable ones if None.
     """
     mapping, pulses, sent = tile.mapping, 0, 0
-    wanted = mapping.to_conductance(weights)
-    error = mapping.to_weights(wanted) - tile.weights()
+    chosen = mapping.usable if where is None else mapping.usable & where
+    wanted = mapping.to_weights(mapping.to_conductance(weights))
+    error = wanted - tile.weights()
     while sent < rounds:
-        late = np.where(np.abs(error) > tolerance, error, 0.0)
+        late = np.where(chosen & (np.abs(error) > tolerance), error, 0.0)
         counts = pulse_counts(late, mapping, tile.pulses_per_program)
         if not counts.any():
             break
         pulses += tile.apply(CellPulses(counts))
         sent += 1
-        error = mapping.to_weights(wanted) - tile.weights()
-    return _report(error, weights, mapping, tolerance, sent, pulses)
+        error = wanted - tile.weights()
+    short = int((_out_of_reach(weights, mapping) & chosen).sum())
+    return WriteReport.of(error, chosen, tolerance, out_of_reach=short, rounds=sent, pulses=pulses)
 
 
 def pulse_counts(error: Map, mapping: Mapping, most: float) -> NDArray[np.int32]:
@@ -86,18 +74,7 @@ def pulse_counts(error: Map, mapping: Mapping, most: float) -> NDArray[np.int32]
     return careful_counts(steps, most)
 
 
-def _report(
-    error: Map, weights: Map, mapping: Mapping, tolerance: float, rounds: int, pulses: int
-) -> WriteReport:
-    usable = mapping.usable
+def _out_of_reach(weights: Map, mapping: Mapping) -> NDArray[np.bool_]:
     reached = mapping.to_weights(mapping.to_conductance(weights))
     short = np.abs(reached - weights) > 1e-9 * max(1.0, float(np.abs(weights).max()))
-    size = np.abs(error[usable])
-    return WriteReport(
-        rounds=rounds,
-        pulses=pulses,
-        error=float(np.sqrt(np.mean(size**2))),
-        worst=float(size.max()),
-        within=float((size <= tolerance).mean()),
-        out_of_reach=int((short & usable).sum()),
-    )
+    return short & mapping.usable
