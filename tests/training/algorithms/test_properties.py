@@ -58,33 +58,46 @@ def least_squares(
     return float(np.mean(errors))
 
 
-def error_with(make: Make, name: str, symmetric_point: float, steps: int = 6000) -> float:
-    """Both arrays start at what is believed to be the symmetric point of the fast one: 0."""
-    zero = np.zeros((3, 4))
-    parameter = AnalogParameter([tile(zero, symmetric_point), tile(zero)])
-    optimizer = make(name, [parameter], lr=0.1, fast_lr=0.02, transfer_lr=1.0)
-    return least_squares(parameter, optimizer, steps)
+OFFSET = {
+    "TikiTakaV2": {"transfer_lr": 0.2, "auto_scale": False, "gamma": 0.0},
+    "AGAD": {"transfer_lr": 1.0, "chopper_probability": 0.2},
+    "ERIDER": {
+        "transfer_lr": 1.0,
+        "reference_rate": 0.05,
+        "chopper_probability": 0.1,
+        "transfer_columns": 1,
+    },
+}
 
 
-@pytest.mark.parametrize(("name", "worse"), [("TikiTakaV2", 10.0), ("AGAD", 1.5), ("ERIDER", 1.5)])
-def test_an_unknown_symmetric_point(make: Make, name: str, worse: float) -> None:
-    """An offset of 0.3 ruins Tiki-Taka version 2; AGAD and E-RIDER hardly notice it."""
-    right, wrong = error_with(make, name, 0.0), error_with(make, name, 0.3)
+@pytest.mark.parametrize("name", OFFSET)
+def test_a_symmetric_point_that_is_not_where_it_is_believed(make: Make, name: str) -> None:
+    """All arrays start at 0, the fast one's symmetric point is there, or at 0.3 of the range.
+
+    It spoils Tiki-Taka version 2; AGAD and E-RIDER are indifferent, and know it in the end.
+    """
+    errors, zero = [], np.zeros((3, 4))
+    for symmetric_point in (0.0, 0.3):
+        parameter = AnalogParameter([tile(zero, symmetric_point), tile(zero)])
+        optimizer = make(name, [parameter], lr=0.1, fast_lr=0.05, **OFFSET[name])
+        errors.append(least_squares(parameter, optimizer, 1500))
+        if name != "TikiTakaV2":
+            found = optimizer.state[parameter]["mean"].numpy()
+            assert found.mean() == pytest.approx(symmetric_point, abs=0.06)
+    right, wrong = errors
     assert right < 0.3**2 / 3 / 10  # a tenth of what not learning costs
-    if name == "TikiTakaV2":
-        assert wrong > worse * right
-    else:
-        assert wrong < worse * right
+    assert wrong > 5 * right if name == "TikiTakaV2" else wrong < 1.2 * right
 
 
-@pytest.mark.parametrize("name", ["RIDER", "ERIDER"])
-def test_the_symmetric_point_is_tracked(make: Make, name: str) -> None:
-    zero = np.zeros((3, 4))
-    parameter = AnalogParameter([tile(zero, 0.3), tile(zero)])
-    optimizer = make(name, [parameter], lr=0.1, fast_lr=0.02, transfer_lr=0.2, reference_rate=0.02)
-    least_squares(parameter, optimizer, 4000)
-    found = optimizer.state[parameter]["mean"].numpy()
-    np.testing.assert_allclose(found, 0.3, atol=0.06)
+def test_rider_ties_its_reference_to_the_weights(make: Make, rng: np.random.Generator) -> None:
+    """Both move by ``v - q``; so, without a chopper, all that tells them apart is asymmetry."""
+    even = ExactTile(np.zeros((3, 4)), np.ones_like, np.ones_like, dw_min=DW)
+    parameter = AnalogParameter([tile(np.zeros((3, 4)), 0.3), even])
+    optimizer = make("RIDER", [parameter], lr=0.1, transfer_lr=0.5, reference_rate=0.02)
+    least_squares(parameter, optimizer, 200)
+    reference = optimizer.state[parameter]["mean"].numpy()
+    np.testing.assert_allclose(even.weights(), 0.05 / 0.02 * reference, atol=1e-12)
+    assert abs(reference).max() > 0.01
 
 
 def test_choppers_that_stay_turned_mirror_the_fast_array() -> None:
@@ -114,14 +127,14 @@ def test_mixed_precision_is_sgd_up_to_one_step(rng: np.random.Generator) -> None
     """On cells that respond evenly the array never lags by a whole pulse."""
     start = np.zeros((3, 4))
     parameter = AnalogParameter([ExactTile(start, np.ones_like, np.ones_like, dw_min=DW)])
-    optimizer, digital = MixedPrecision([parameter], 0.05, rng=rng), start
+    optimizer, digital = MixedPrecision([parameter], 0.01, rng=rng), start
     for _ in range(200):
         x, d = rng.normal(size=(2, 4)), rng.normal(size=(2, 3))
         parameter.record(torch.from_numpy(x), torch.from_numpy(d))
         optimizer.step()
-        digital = digital - 0.05 * d.T @ x
+        digital = digital - 0.01 * d.T @ x
         assert abs(parameter.main.weights() - digital).max() < DW
-    assert abs(digital).max() > 20 * DW
+    assert abs(digital).max() > 10 * DW
 
 
 def test_a_small_residual_never_fires_in_version_2_of_residual_learning() -> None:

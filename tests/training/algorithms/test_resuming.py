@@ -38,7 +38,7 @@ def test_resuming_equals_going_on(
         chip = real(21, 10)
         model = convert_to_analog(mlp([6, 4, 3], seed=0), chip, arrays=arrays_of(algorithm))
         optimizer = make(algorithm, model.parameters())
-        train(model, optimizer, range(30))
+        train(model, optimizer, range(20))
         if interrupted:
             tensors, values = split_state(optimizer.state_dict(), "optimizer")
             tensors, values = load(save(tensors)), json.loads(json.dumps(values))
@@ -47,7 +47,7 @@ def test_resuming_equals_going_on(
                 layer.weight.gamma = 0.0
             optimizer = make(algorithm, model.parameters(), seed=99)
             optimizer.load_state_dict(join_state(tensors, values, "optimizer"))
-        train(model, optimizer, range(30, 50))
+        train(model, optimizer, range(20, 32))
         found.append((chip.conductance, split_state(optimizer.state_dict(), "optimizer")))
     (cells, (tensors, values)), (again, (other_tensors, other_values)) = found
     assert np.array_equal(cells, again)

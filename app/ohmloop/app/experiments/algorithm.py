@@ -93,7 +93,7 @@ class GatheringAlgorithm(AnalogAlgorithm):
     """What algorithms share that gather gradients in an array of their own."""
 
     fast_learning_rate: Rate
-    transfer_learning_rate: Rate
+    transfer_learning_rate: Rate = 2.0
     transfer_every: Count = 1
     transfer_columns: Columns = 1
     desired_bl: Length = 31
@@ -110,7 +110,6 @@ class TikiTakaConfig(TransferAlgorithm):
 
     made: ClassVar[str] = "TikiTaka"
     name: Literal["tiki-taka"]
-    transfer_learning_rate: Rate = 1.0
     gamma: Annotated[float, Field(ge=0)] = 0.0
 
 

@@ -14,7 +14,7 @@ from .transfer_schedule import TransferSchedule
 
 
 class ResidualLearning(TransferOptimizer):
-    """Residual learning, first version (Wu et al., arXiv:2502.06309, section 4).
+    """Residual learning, first version (Wu et al., arXiv:2502.06309).
 
     A bilevel problem: the residual array P minimises the loss at ``W + gamma P`` for the W there
     is, and the main array W makes that P as small as it can. Forward and backward passes are made

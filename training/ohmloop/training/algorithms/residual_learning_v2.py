@@ -21,7 +21,7 @@ from .transfer_schedule import TransferSchedule
 
 
 class ResidualLearningV2(TransferOptimizer):
-    """Residual learning, second version (Wu et al., arXiv:2502.06309, section 5).
+    """Residual learning, second version (Wu et al., arXiv:2502.06309).
 
     As ``ResidualLearning``, forward and backward passes at ``W + gamma P``, but a column that is
     read goes through a digital buffer H of its own, with ``beta = lr transfer_lr``:

@@ -100,7 +100,7 @@ class RIDER(TransferOptimizer):
 class ERIDER(RIDER):
     """E-RIDER: RIDER with a chopper, and a copy of Q that is renewed only when it turns.
 
-    (Xiao et al., arXiv:2602.21321, section 4.) With one sign c for a layer, forward and backward
+    (Xiao et al., arXiv:2602.21321.) With one sign c for a layer, forward and backward
     passes are made at ``W + gamma c (P - Q~)``, and
 
         P  <- P - fast_lr c d x^T                      pulsed, sample by sample
