@@ -80,7 +80,7 @@ def test_a_symmetric_point_that_is_not_where_it_is_believed(make: Make, name: st
     for symmetric_point in (0.0, 0.3):
         parameter = AnalogParameter([tile(zero, symmetric_point), tile(zero)])
         optimizer = make(name, [parameter], lr=0.1, fast_lr=0.05, **OFFSET[name])
-        errors.append(least_squares(parameter, optimizer, 1500))
+        errors.append(least_squares(parameter, optimizer, 1200))
         if name != "TikiTakaV2":
             found = optimizer.state[parameter]["mean"].numpy()
             assert found.mean() == pytest.approx(symmetric_point, abs=0.06)

@@ -61,5 +61,6 @@ class Chopper:
             turns = np.full(asked.size, rng.random() < self.probability)
         else:
             turns = rng.random(asked.size) < self.probability
-        signs[asked[turns]] *= -1
-        return asked[turns]
+        turned: NDArray[np.intp] = asked[turns]
+        signs[turned] *= -1
+        return turned

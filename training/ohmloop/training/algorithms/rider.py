@@ -33,6 +33,11 @@ class RIDER(TransferOptimizer):
         W <- W + lr transfer_lr (v - q_k) e_k^T    pulsed
         Q <- Q + reference_rate (v - q_k) e_k^T    digital
 
+    W and Q both move by ``v - q``. So, but for the asymmetry of W's cells and a schedule of ``lr``,
+    ``W - (lr transfer_lr / reference_rate) Q`` stays what it was, and Q ends where the weights that
+    are learned tie it, which need not be the symmetric point; the chopper of ``ERIDER`` cuts that
+    tie.
+
     The paper transfers all columns at every step: ``transfer_columns=None``. In its symbols
     ``fast_lr`` is alpha, ``lr transfer_lr`` beta, ``reference_rate`` eta.
 
@@ -155,7 +160,8 @@ class ERIDER(RIDER):
 
     def signal(self, state: Group, columns: NDArray[np.intp], read: Map) -> Map:
         """Distance from Q~, in the signs of the gradient."""
-        return super().signal(state, columns, read) * state["chopper"].numpy()[columns]
+        signal: Map = super().signal(state, columns, read) * state["chopper"].numpy()[columns]
+        return signal
 
     def after_reading(self, state: Group, columns: NDArray[np.intp], read: Map) -> None:
         """Q follows; Q~ only when the chopper turns."""

@@ -40,7 +40,8 @@ class TransferSchedule:
         if state["steps"] % self.every:
             return None
         count = width if self.columns is None else min(self.columns, width)
-        columns = (state["next_column"] + np.arange(count)) % width
+        first: int = state["next_column"]
+        columns: NDArray[np.intp] = (first + np.arange(count)) % width
         state["next_column"] = int(columns[-1] + 1) % width
         return columns
 
