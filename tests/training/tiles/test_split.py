@@ -107,7 +107,7 @@ def test_updates_draw_row_by_row_from_one_generator(rng) -> None:
         def draw(self, x, d, lr, dw_min, generator, most):
             seen.append((x.copy(), d.copy(), generator.random()))
             wanted = float(np.abs(x).sum(axis=1) @ np.abs(d).sum(axis=1))
-                return PulsedUpdate(None, 0.5 if len(seen) == 1 else 0.0, wanted, wanted)
+            return PulsedUpdate(None, 0.5 if len(seen) == 1 else 0.0, wanted, wanted)
 
     cells = sample(PopulationSpec(), (2, 3), np.random.default_rng(1))
     tile = SplitTile([[AnalogTile(TwinCrossbar(cells, seed=k)) for k in range(2)]] * 2)

@@ -11,9 +11,17 @@
         Trainer(model, optimizer, digits(0), rng=np.random.default_rng(2)).run(epochs=20)
 """
 
+from .algorithms.agad import AGAD
 from .algorithms.analog_optimizer import AnalogOptimizer
 from .algorithms.analog_sgd import AnalogSGD
+from .algorithms.chopped_tiki_taka import ChoppedTikiTaka
+from .algorithms.mixed_precision import MixedPrecision
+from .algorithms.multi_tile_residual_learning import MultiTileResidualLearning
+from .algorithms.residual_learning import ResidualLearning
+from .algorithms.residual_learning_v2 import ResidualLearningV2
+from .algorithms.rider import ERIDER, RIDER
 from .algorithms.tiki_taka import TikiTaka
+from .algorithms.tiki_taka_v2 import TikiTakaV2
 from .data.data_set import DataSet, Split
 from .data.digits import digits
 from .layers.analog_layer import AnalogLayer, analog_layers, analog_tiles
@@ -57,6 +65,9 @@ from .update.rule import PulsedUpdate, UpdateReport, UpdateRule
 from .update.stochastic import PulseSettings, pulsed_update
 
 __all__ = [
+    "AGAD",
+    "ERIDER",
+    "RIDER",
     "AnalogConv1d",
     "AnalogConv2d",
     "AnalogGRU",
@@ -72,6 +83,7 @@ __all__ = [
     "AnalogSGD",
     "AnalogTile",
     "Callback",
+    "ChoppedTikiTaka",
     "Clipping",
     "CrossbarPool",
     "DataSet",
@@ -81,13 +93,18 @@ __all__ = [
     "ExactTile",
     "ImplicitPulses",
     "Mapping",
+    "MixedPrecision",
+    "MultiTileResidualLearning",
     "PulseSettings",
     "PulsedUpdate",
     "ReferenceTile",
+    "ResidualLearning",
+    "ResidualLearningV2",
     "RunState",
     "Split",
     "SplitTile",
     "TikiTaka",
+    "TikiTakaV2",
     "Tile",
     "TilePlan",
     "Trainer",

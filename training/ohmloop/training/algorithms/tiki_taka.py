@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ohmloop.drivers import BadInputError
-from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.update.stochastic import PulseSettings
 
-from .analog_optimizer import AnalogOptimizer, Group
+from .transfer_optimizer import TransferOptimizer
+from .transfer_schedule import TransferSchedule
 
 
-class TikiTaka(AnalogOptimizer):
+class TikiTaka(TransferOptimizer):
     """Tiki-Taka, first version (Gokmen and Haensch, Front. Neurosci. 14:103, 2020).
 
     With the fast array A, the main array C, and the weight of forward and backward passes
@@ -48,13 +46,14 @@ class TikiTaka(AnalogOptimizer):
         fast_lr: learning rate of A.
         transfer_lr: rate of the transfer, multiplied by ``lr``.
         transfer_every: steps from one transfer to the next.
-        transfer_columns: columns a transfer.
+        transfer_columns: columns a transfer; None for all.
+        gamma: share of A in the weight; None leaves what the model was converted with.
         desired_bl: most slots a sample.
         update_management: see ``PulseSettings``.
         bl_management: see ``PulseSettings``.
 
     Raises:
-        BadInputError: a rate is negative, a count below 1, or a parameter has only one array.
+        BadInputError: a rate is negative, a count below 1, or a layer has not two arrays.
     """
 
     def __init__(
@@ -66,43 +65,17 @@ class TikiTaka(AnalogOptimizer):
         fast_lr: float = 0.15,
         transfer_lr: float = 2.0,
         transfer_every: int = 1,
-        transfer_columns: int = 1,
+        transfer_columns: int | None = 1,
+        gamma: float | None = None,
         desired_bl: int = 31,
         update_management: bool = True,
         bl_management: bool = True,
     ) -> None:
-        if transfer_every < 1 or transfer_columns < 1:
-            raise BadInputError("transfer_every and transfer_columns must be 1 or more")
-        defaults = {
-            "lr": lr,
-            "fast_lr": fast_lr,
-            "transfer_lr": transfer_lr,
-            "transfer_every": transfer_every,
-            "transfer_columns": transfer_columns,
-        }
-        pulses = PulseSettings(desired_bl, update_management, bl_management)
-        super().__init__(params, defaults, rng, pulses)
-        if any(len(parameter.tiles) < 2 for _, parameter in self.analog()):
-            raise BadInputError("Tiki-Taka needs two arrays a layer: convert with arrays=2")
-
-    def step_analog(self, parameter: AnalogParameter, group: Group) -> None:
-        """Pulse the gradient into A; when it is time, transfer to C."""
-        records = parameter.take_records()
-        if records is None:
-            return
-        self.pulse_gradient(parameter.tiles[0], records, group["fast_lr"])
-        state = self.state[parameter]
-        state["steps"] = state.get("steps", 0) + 1
-        if state["steps"] % group["transfer_every"] == 0:
-            first = state.get("next_column", 0)
-            columns = (first + np.arange(group["transfer_columns"])) % parameter.matrix_shape[1]
-            self.transfer(parameter, columns, group["lr"] * group["transfer_lr"])
-            state["next_column"] = int(columns[-1] + 1) % parameter.matrix_shape[1]
-
-    def transfer(self, parameter: AnalogParameter, columns: NDArray[np.intp], rate: float) -> int:
-        """``C <- C + rate * A`` on some columns, one after the other; return the pulses applied."""
-        fast, main = parameter.tiles[0], parameter.main
-        read = fast.read_columns(columns.tolist())
-        one_hot = np.zeros((columns.size, parameter.matrix_shape[1]))
-        one_hot[np.arange(columns.size), columns] = 1.0
-        return self.pulse_outer(main, one_hot, -read.T, rate)
+        super().__init__(
+            params,
+            {"lr": lr, "fast_lr": fast_lr, "transfer_lr": transfer_lr},
+            rng,
+            PulseSettings(desired_bl, update_management, bl_management),
+            TransferSchedule(transfer_every, transfer_columns),
+            gamma,
+        )

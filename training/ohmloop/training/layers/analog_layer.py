@@ -102,10 +102,7 @@ class AnalogLayer(nn.Module):
         Returns:
             ``(outputs, inputs)`` with the scale in them, and ``(outputs,)`` or None.
         """
-        total = self.weight.main.weights()
-        for share, tile in self.weight.shares():
-            total = total + share * tile.weights()
-        read = torch.from_numpy(total).to(self.weight.data)
+        read = torch.from_numpy(self.weight.weights()).to(self.weight.data)
         if self.output_scale is not None:
             read = read * self.output_scale.reshape(-1, 1)
         if self.analog_bias:

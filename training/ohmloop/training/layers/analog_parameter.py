@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
+from ohmloop.training.tiles.mapping import Map
 from ohmloop.training.tiles.protocol import Tile
 
 
@@ -18,11 +19,15 @@ class AnalogParameter(torch.nn.Parameter):
 
     The effective weight is ``sum_k gamma^(n-1-k) W_k`` over its n tiles, from the fastest to the
     main one, which comes last (Gokmen and Haensch 2020; aihwkit's ``TransferCompound``). With
-    ``gamma = 0`` it is the main tile alone.
+    ``gamma = 0`` it is the main tile alone. Where an algorithm has set them, the fastest array W_0
+    counts as ``(W_0 - offset) diag(signs)``: less its symmetric point as it is known digitally, and
+    by the signs that chop its inputs (Rasch et al., Nat. Commun. 15:7133, 2024).
 
     Attributes:
         tiles: from the fastest array to the main one, all of one shape.
         gamma: share of each faster array, 0 or more.
+        offset: ``(out, in)``, subtracted from the fastest array; None for 0.
+        signs: ``(in,)``, 1 or -1, of the fastest array's inputs; None for 1.
         records: inputs and output gradients of the products since the last step, in the order of
             the products.
 
@@ -32,6 +37,8 @@ class AnalogParameter(torch.nn.Parameter):
 
     tiles: tuple[Tile, ...]
     gamma: float
+    offset: Tensor | None
+    signs: Tensor | None
     records: list[tuple[Tensor, Tensor]]
     _turns: list[int]
 
@@ -43,6 +50,7 @@ class AnalogParameter(torch.nn.Parameter):
         made: AnalogParameter = super().__new__(cls, torch.empty(0), True)
         made.tiles, made.gamma, made.records = tuple(tiles), gamma, []
         made._turns = []
+        made.offset = made.signs = None
         return made
 
     @property
@@ -59,14 +67,14 @@ class AnalogParameter(torch.nn.Parameter):
         """``W x``: ``(batch, in)`` to ``(batch, out)``."""
         y = self.main.forward(x)
         for share, tile in self.shares():
-            y = y + share * tile.forward(x)
+            y = y + share * (self._fastest(x) if tile is self.tiles[0] else tile.forward(x))
         return y
 
     def backward_product(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``."""
         y = self.main.backward(d)
         for share, tile in self.shares():
-            y = y + share * tile.backward(d)
+            y = y + share * (self._fastest_back(d) if tile is self.tiles[0] else tile.backward(d))
         return y
 
     def record(self, x: Tensor, d: Tensor, turn: int | None = None) -> None:
@@ -117,6 +125,27 @@ class AnalogParameter(torch.nn.Parameter):
             return []
         count = len(self.tiles)
         return [(self.gamma ** (count - 1 - k), tile) for k, tile in enumerate(self.tiles[:-1])]
+
+    def weights(self) -> Map:
+        """The weight that forward and backward products have, from a reading of all tiles."""
+        total = self.main.weights()
+        for share, tile in self.shares():
+            part = tile.weights()
+            if tile is self.tiles[0]:
+                part = part if self.offset is None else part - self.offset.cpu().numpy()
+                part = part if self.signs is None else part * self.signs.cpu().numpy()
+            total = total + share * part
+        return total
+
+    def _fastest(self, x: Tensor) -> Tensor:
+        chopped = x if self.signs is None else x * self.signs.to(x)
+        y = self.tiles[0].forward(chopped)
+        return y if self.offset is None else y - chopped @ self.offset.to(x).T
+
+    def _fastest_back(self, d: Tensor) -> Tensor:
+        y = self.tiles[0].backward(d)
+        y = y if self.offset is None else y - d @ self.offset.to(d)
+        return y if self.signs is None else y * self.signs.to(d)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
         raise BadInputError("an analog layer cannot be copied: its weights are on a chip")

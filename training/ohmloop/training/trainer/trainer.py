@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ohmloop.drivers import BadInputError, OhmloopError
+from ohmloop.training.algorithms.analog_optimizer import AnalogOptimizer
 from ohmloop.training.data.data_set import DataSet, Split
 from ohmloop.training.layers.linear import analog_tiles
 
@@ -112,6 +113,8 @@ class Trainer:
         while self.epoch < epochs:
             record = self._run_epoch()
             self.history.append(record)
+            if isinstance(self.optimizer, AnalogOptimizer):
+                self.optimizer.epoch_ended(record.loss)
             for callback in self.callbacks:
                 callback.on_epoch(self, record)
         return self.history
