@@ -1,0 +1,1 @@
+"""What theory says of analog training, to hold the algorithms against: nothing here pulses."""
