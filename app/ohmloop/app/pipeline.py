@@ -15,8 +15,10 @@ from ohmloop.drivers import BadInputError, ConfigError, Crossbar, Region, open_c
 from .console import Report, Screen
 from .experiments import Experiment
 from .experiments.pipeline import PipelineConfig
+from .pipeline_report import ACCOUNTS
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
+from .train import frozen, make_model
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from ohmloop.training.pipeline.trainer import PipelineTrainer
 
 _PROBED = 8  # micro-batches whose curvature is looked at
-ACCOUNTS = "pipeline.json"
 
 
 def config_of(experiment: Experiment) -> PipelineConfig:
@@ -107,21 +108,24 @@ def train_pipeline(
     screen: Screen,
     resume: Path | None,
     runs: Path,
-    frozen: str,
+    record: Path | None,
 ) -> dict[str, Any]:
     """Train over several benches, in one process or as one of several.
 
     Args:
-        experiment: with a section ``pipeline``.
+        experiment: with a section ``pipeline``, and paths that are right from everywhere.
         screen: who is told.
         resume: run folder to go on with.
         runs: where run folders are made.
-        frozen: the experiment as it is kept in the run folder.
+        record: must be None: a transcript is of one bench.
 
     Raises:
         BadInputError: the files are wrong, or processes disagree; nothing was pulsed.
         OhmloopError: a stage failed; all stopped in order, and the run folder is kept.
     """
+    if record is not None:
+        raise BadInputError("--record is for one bench; a pipeline has several")
+    kept = frozen(experiment)
     with orderly_interrupts(), ExitStack() as stack:
         group = _group(experiment, stack)
         if group is not None and group.rank:
@@ -134,11 +138,11 @@ def train_pipeline(
         rank = group.rank if group is not None else None
         chips = _open(experiment, rank, stack)
         parts = make_parts(experiment, data, next(iter(chips.values()), None))
-        folder = _folder(resume, runs, experiment.name, frozen, group)
+        folder = _folder(resume, runs, experiment.name, kept, group)
         run = RunFolder(folder)
         stack.callback(run.close)
         for number, chip in chips.items():
-            journal = RunFolder(_below(folder, f"stage-{number + 1}", frozen))
+            journal = RunFolder(_below(folder, f"stage-{number + 1}", kept))
             stack.callback(journal.close)
             chip.journal = journal.journal
         screen.say(f"run folder: {folder}")
@@ -186,18 +190,6 @@ def _train(
         figures["report"] = str(write_run_report(run.path))
         _tell(experiment, trainer, figures, screen)
     return {"run": str(run.path)} | figures
-
-
-def make_model(experiment: Experiment, data: DataSet) -> nn.Sequential:
-    """The model, digital as yet.
-
-    Raises:
-        BadInputError: it does not fit the data.
-    """
-    from .train import make_model as make
-
-    model: nn.Sequential = make(experiment, data)
-    return model
 
 
 def make_parts(experiment: Experiment, data: DataSet, chip: Crossbar | None) -> list[nn.Sequential]:
@@ -395,9 +387,6 @@ def _group(experiment: Experiment, stack: ExitStack) -> Group | None:
 
 def _what_all_share(experiment: Experiment, model: nn.Module, data: DataSet) -> dict[str, bytes]:
     """What processes must have been given alike; how each names its benches is its own affair."""
-    from ohmloop import training
-
-    del training
     weights = b"".join(
         name.encode() + value.numpy().tobytes() for name, value in model.state_dict().items()
     )
@@ -429,7 +418,7 @@ def _open(experiment: Experiment, rank: int | None, stack: ExitStack) -> dict[in
             "pipeline.benches",
             "is missing, and so is crossbar: stages need a bench or a twin",
         )
-    known = config.calibrations or [experiment.calibration] * len(names)
+    known: Sequence[str | None] = config.calibrations or [experiment.calibration] * len(names)
     opened: dict[int, Crossbar] = {}
     for m, (name, calibration) in enumerate(zip(names, known, strict=True)):
         if rank is not None and m != rank:

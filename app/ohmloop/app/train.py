@@ -13,11 +13,12 @@ from ohmloop.drivers import BadInputError, ConfigError, Crossbar, open_crossbar
 
 from .console import Report, Screen
 from .experiments import Experiment, load_experiment
+from .experiments.experiment import relocated
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
-    from ohmloop.training import EpochRecord, Trainer
+    from ohmloop.training import DataSet, EpochRecord, Trainer
 
 _LARGE_LAYER = 100_000  # weights
 
@@ -46,11 +47,18 @@ def train(
             "calibration": str(calibration) if calibration else experiment.calibration,
         }
     )
+    if experiment.pipeline is not None:
+        from .pipeline import train_pipeline
+
+        return train_pipeline(_absolute(experiment), screen, resume, runs, record)
     _check(experiment, file or resume)
     with orderly_interrupts(), ExitStack() as stack:
         chip = stack.enter_context(_open(experiment, record))
-        frozen = yaml.safe_dump(_absolute(experiment).model_dump(), sort_keys=False)
-        run = RunFolder(resume) if resume else RunFolder.create(runs, experiment.name, frozen)
+        run = (
+            RunFolder(resume)
+            if resume
+            else RunFolder.create(runs, experiment.name, frozen(_absolute(experiment)))
+        )
         stack.callback(run.close)
         screen.say(f"run folder: {run.path}")
         try:
@@ -117,15 +125,10 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
     Raises:
         BadInputError: the model does not fit the data or the crossbar.
     """
-    from ohmloop.training import Trainer, convert_to_analog, mlp
+    from ohmloop.training import Trainer, convert_to_analog
 
-    data, config = experiment.dataset(), experiment.model
-    if (config.layers[0], config.layers[-1]) != (data.features, data.classes):
-        raise BadInputError(
-            f"{experiment.name}: model.layers must go from {data.features} to {data.classes}"
-            f" for {data.name}, not from {config.layers[0]} to {config.layers[-1]}"
-        )
-    model: Any = mlp(config.layers, config.activation, seed=experiment.seed)
+    data = experiment.dataset()
+    model = make_model(experiment, data)
     if chip is not None:
         model = convert_to_analog(
             model,
@@ -134,10 +137,27 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
             omega=experiment.omega,
             initialise="as is" if programmed else "program",
         )
-    _calm_threads(config.layers)
+    _calm_threads(experiment.model.layers)
     shuffle, trains = experiment.generators()
     optimizer = experiment.algorithm.optimizer(model.parameters(), trains)
     return Trainer(model, optimizer, data, rng=shuffle, batch_size=experiment.training.batch)
+
+
+def make_model(experiment: Experiment, data: DataSet) -> Any:
+    """The model of an experiment, digital as yet.
+
+    Raises:
+        BadInputError: it does not fit the data.
+    """
+    from ohmloop.training import mlp
+
+    config = experiment.model
+    if (config.layers[0], config.layers[-1]) != (data.features, data.classes):
+        raise BadInputError(
+            f"{experiment.name}: model.layers must go from {data.features} to {data.classes}"
+            f" for {data.name}, not from {config.layers[0]} to {config.layers[-1]}"
+        )
+    return mlp(config.layers, config.activation, seed=experiment.seed)
 
 
 class Bookkeeper:
@@ -216,6 +236,11 @@ def _open(experiment: Experiment, record: Path | None) -> Any:
     )
 
 
+def frozen(experiment: Experiment) -> str:
+    """An experiment as a run folder keeps it."""
+    return yaml.safe_dump(experiment.model_dump(exclude_none=True), sort_keys=False)
+
+
 def _absolute(experiment: Experiment) -> Experiment:
     """Paths that stay right when the run is resumed from elsewhere."""
 
@@ -225,12 +250,7 @@ def _absolute(experiment: Experiment) -> Experiment:
         file, mark, part = name.partition("#")
         return f"{Path(file).resolve()}{mark}{part}"
 
-    return experiment.model_copy(
-        update={
-            "crossbar": fixed(experiment.crossbar),
-            "calibration": fixed(experiment.calibration),
-        }
-    )
+    return relocated(experiment, fixed)
 
 
 def _save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from ohmloop.drivers.validation import Record, load_yaml, validate
 from .algorithm import Algorithm
 from .data import DataConfig
 from .model import ModelConfig
+from .pipeline import PipelineConfig
 from .training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ class Experiment(Record):
         crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``; may be left to the command line.
         calibration: what training knows of the cells, where the bench file does not say.
         periphery: what surrounds the cells of a twin, as its configuration says it.
+        pipeline: how the model is spread over benches; None keeps it on one crossbar.
         omega: see ``convert_to_analog``.
         seed: of everything random on the training side, and of a twin's noise.
     """
@@ -39,6 +42,7 @@ class Experiment(Record):
     data: DataConfig = DataConfig()
     algorithm: Algorithm
     training: TrainingConfig
+    pipeline: PipelineConfig | None = None
     omega: Annotated[float, Field(gt=0, le=1)] = 0.2
     seed: int = 0
 
@@ -76,9 +80,23 @@ def located(experiment: Experiment, folder: Path) -> Experiment:
             return name
         return str(folder / name)
 
+    return relocated(experiment, found)
+
+
+def relocated(experiment: Experiment, found: Callable[[str | None], str | None]) -> Experiment:
+    """The experiment with every name of a crossbar or calibration file put through ``found``."""
+    pipeline = experiment.pipeline
+    if pipeline is not None:
+        lists = {
+            what: [found(name) for name in names]
+            for what in ("benches", "calibrations")
+            if (names := getattr(pipeline, what)) is not None
+        }
+        pipeline = pipeline.model_copy(update=lists)
     return experiment.model_copy(
         update={
             "crossbar": found(experiment.crossbar),
             "calibration": found(experiment.calibration),
+            "pipeline": pipeline,
         }
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PlainSerializer, field_validator, model_validator
 
 from ohmloop.drivers.units import Seconds
 from ohmloop.drivers.validation import Record
 
 Count = Annotated[int, Field(ge=1)]
 Name = Annotated[str, Field(min_length=1)]
-Duration = Annotated[Seconds, Field(ge=0)]
+Duration = Annotated[Seconds, Field(ge=0), PlainSerializer(lambda seconds: f"{seconds!r} s")]
 
 AT_ONCE = ("threads", "processes")
 """Executors whose stages work at the same time, each on a bench of its own."""

@@ -22,7 +22,8 @@ class ExactExecutor:
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
-        self.stages, self.count = list(stages), len(stages)
+        self.stages: Sequence[Stage] = list(stages)
+        self.count = len(stages)
 
     def run(self, schedule: Schedule, work: MicroBatches, heard: Heard | None = None) -> Execution:
         """See ``Executor``."""

@@ -87,15 +87,15 @@ class PipelineError(OhmloopError):
 
 
 class Executor(Protocol):
-    """Carries out schedules on the stages that it has.
+    """Carries out schedules on the stages that it has."""
 
-    Attributes:
-        stages: those of this process.
-        count: stages in all processes.
-    """
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """Those of this process."""
 
-    stages: Sequence[Stage]
-    count: int
+    @property
+    def count(self) -> int:
+        """Stages in all processes."""
 
     def run(self, schedule: Schedule, work: MicroBatches, heard: Heard | None = None) -> Execution:
         """Carry out a schedule from an empty pipeline to an empty pipeline.

@@ -49,7 +49,8 @@ class ProcessExecutor:
             raise BadInputError(
                 f"{stage.name} at rank {group.rank} of {group.size}: every process has one stage"
             )
-        self.stages, self.count = [stage], stage.count
+        self.stages: Sequence[Stage] = [stage]
+        self.count = stage.count
         self._stage, self._group = stage, group
 
     def run(self, schedule: Schedule, work: MicroBatches, heard: Heard | None = None) -> Execution:

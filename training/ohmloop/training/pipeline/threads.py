@@ -29,7 +29,8 @@ class ThreadExecutor:
 
     def __init__(self, stages: Sequence[Stage]) -> None:
         check_apart(stages)
-        self.stages, self.count = list(stages), len(stages)
+        self.stages: Sequence[Stage] = list(stages)
+        self.count = len(stages)
 
     def run(self, schedule: Schedule, work: MicroBatches, heard: Heard | None = None) -> Execution:
         """See ``Executor``."""
