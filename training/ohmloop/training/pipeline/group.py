@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -24,6 +24,8 @@ from ohmloop.drivers import BadInputError
 from .workers import Stop, StoppedError
 
 T = TypeVar("T")
+
+_c10d: Any = dist  # its stores are public, but not to type checkers
 
 _BEAT = 0.5  # s between two signs of life
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -63,11 +65,11 @@ class Group:
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.stop, self._patience = Stop(), patience
         try:
-            store = dist.PrefixStore("pipeline", _store(self.rank, self.size))
+            store = _c10d.PrefixStore("pipeline", _store(self.rank, self.size))
             dist.init_process_group(
                 "gloo", store=store, rank=self.rank, world_size=self.size, timeout=_LONGEST
             )
-            self._pulse = dist.PrefixStore("alive", _store(self.rank, self.size, joining=True))
+            self._pulse = _c10d.PrefixStore("alive", _store(self.rank, self.size, joining=True))
         except (RuntimeError, ValueError) as error:
             raise BadInputError(
                 f"rank {self.rank}: the {self.size} processes did not come together:"
@@ -185,10 +187,10 @@ class Group:
                     return
 
 
-def _store(rank: int, size: int, joining: bool = False) -> dist.Store:
+def _store(rank: int, size: int, joining: bool = False) -> Any:
     """A connection to the store that all share; torchrun holds it, else rank 0 does."""
     held = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    return dist.TCPStore(
+    return _c10d.TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
@@ -47,8 +48,8 @@ class MicroBatches:
         parts: list[Tensor] = []
         batches: list[int] = []
         shares: list[float] = []
-        for batch in order.split(batch_size):
-            cut = batch.split(size)
+        for batch in torch.split(order, batch_size):
+            cut = torch.split(batch, size)
             parts += cut
             batches.append(len(cut))
             shares += [len(part) / len(batch) if whole else 1.0 for part in cut]

@@ -25,6 +25,9 @@ from ohmloop.drivers import OhmloopError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+_FIRST = 5  # micro-batches that tell the loss to begin with
+_LEARNED = 0.97  # of it, or less, is some progress
+
 
 def largest_step(staleness: int) -> float:
     """The bound on rate times curvature: 2 without staleness, and less with it."""
@@ -86,7 +89,7 @@ class DivergenceError(OhmloopError):
 
     Attributes:
         rate: that was too large.
-        safe: one that should not be, or None where none is known.
+        safe: one that should not be.
     """
 
     def __init__(self, problem: str, rate: float, safe: float) -> None:
@@ -95,14 +98,19 @@ class DivergenceError(OhmloopError):
 
 
 class Watch:
-    """Listens to losses of micro-batches, and stops a run whose loss has risen for good.
+    """Listens to losses of micro-batches, and stops a run that a too large rate has spoilt.
+
+    That is one whose mean loss is far above that of its first micro-batches; or one that has not
+    learned anything after ``patience`` micro-batches, at a rate above the safe one: units that
+    were driven out of their range do not come back.
 
     Args:
         rate: the learning rate that runs.
         staleness: of the first stage, for the advice.
         safe: a safe rate that was found before; else one is taken from the ratio of the bounds.
         window: micro-batches whose losses are averaged.
-        factor: a mean loss so many times that of the first window is a divergence.
+        factor: so many times the loss of the first micro-batches is far above it.
+        patience: micro-batches.
     """
 
     def __init__(
@@ -112,11 +120,14 @@ class Watch:
         safe: float | None = None,
         *,
         window: int = 50,
-        factor: float = 2.0,
+        factor: float = 3.0,
+        patience: int = 1000,
     ) -> None:
         self._rate, self._staleness, self._safe = rate, staleness, safe
-        self._factor, self._recent = factor, deque[float](maxlen=window)
-        self._first: float | None = None
+        self._factor, self._patience = factor, patience
+        self._start: list[float] = []
+        self._recent = deque[float](maxlen=window)
+        self._heard = 0
 
     def __call__(self, micro_batch: int, loss: float) -> None:
         """One micro-batch more.
@@ -124,28 +135,31 @@ class Watch:
         Raises:
             DivergenceError: with the rate that would be safe.
         """
+        self._heard += 1
+        if len(self._start) < _FIRST:
+            self._start.append(loss)
         self._recent.append(loss)
         if len(self._recent) < (self._recent.maxlen or 0):
             return
-        mean = fmean(self._recent)
-        if self._first is None:
-            self._first = mean
-        if mean > self._factor * self._first:
-            raise self._found(micro_batch, self._first, mean)
+        first, mean = fmean(self._start), fmean(self._recent)
+        if mean > self._factor * first:
+            raise self._found(f"diverges: the mean loss rose from {first:.3g} to {mean:.3g}")
+        spoilt = self._heard == self._patience and mean > _LEARNED * first
+        if spoilt and self._rate() > self.advice():
+            raise self._found(f"does not learn: the mean loss went from {first:.3g} to {mean:.3g}")
 
     def advice(self) -> float:
         """A rate that should be safe."""
-        ratio = largest_step(self._staleness) / largest_step(0)
-        unstable = self._rate() * ratio
-        return min(unstable, self._safe) if self._safe is not None else unstable
+        if self._safe is not None:
+            return min(self._safe, self._rate())
+        return self._rate() * largest_step(self._staleness) / largest_step(0)
 
-    def _found(self, micro_batch: int, first: float, mean: float) -> DivergenceError:
+    def _found(self, what: str) -> DivergenceError:
         old = f" with weights up to {self._staleness} updates old" if self._staleness else ""
         rate, safe = self._rate(), self.advice()
         return DivergenceError(
-            f"training diverges: the mean loss rose from {first:.3g} to {mean:.3g} by micro-batch"
-            f" {micro_batch + 1} at learning rate {rate:g}{old}; a rate of {safe:.2g} or less"
-            " would be safe",
+            f"training {what} within {self._heard} micro-batches at learning rate {rate:g}{old};"
+            f" a rate of {safe:.2g} or less would be safe",
             rate,
             safe,
         )

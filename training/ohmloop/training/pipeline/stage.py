@@ -86,7 +86,7 @@ class Stage:
         x = x.detach()
         if not self.is_first:
             x.requires_grad_()
-        y = torch.func.functional_call(self.module, self._aliases, (x,))  # type: ignore[attr-defined]
+        y: Tensor = torch.func.functional_call(self.module, self._aliases, (x,))
         self._kept[micro_batch] = _Kept(x, y)
         return y.detach()
 
