@@ -45,10 +45,12 @@ def write_run_report(folder: Path, output: Path | None = None) -> Path:
     """
     from ohmloop.calibration.reporting import figure, page, table
 
+    from .pipeline_report import pipeline_sections, totals
+
     run = RunFolder(folder)
     try:
         experiment, history = load_experiment(folder / "experiment.yaml"), run.history()
-        journal = run.journal.totals()
+        journal = totals(folder, run)
     finally:
         run.close()
     if not history:
@@ -56,6 +58,7 @@ def write_run_report(folder: Path, output: Path | None = None) -> Path:
     sections = [
         ("", table(_headline(experiment, history, journal))),
         ("Learning", figure(curves({experiment.name: history}), "Loss and held-out accuracy")),
+        *pipeline_sections(folder),
         ("Epochs", table(_rows(history), ("epoch", "loss", "accuracy", "pulses", "seconds"))),
         ("Configuration", table(_flat(experiment.model_dump()))),
     ]
@@ -102,11 +105,17 @@ def _headline(
         ("held-out accuracy", f"{100 * last['accuracy']:.1f} % after {last['epoch']:.0f} epochs"),
         ("best", f"{100 * best['accuracy']:.1f} % after {best['epoch']:.0f}"),
         ("algorithm", experiment.algorithm.name),
-        ("crossbar", experiment.crossbar or "none: digital"),
+        ("crossbar", _where(experiment)),
         ("pulses while training", f"{sum(row['pulses'] for row in history):.0f}"),
         ("pulse programs", f"{journal['done']} done, {journal['in_doubt']} in doubt"),
         ("time", f"{sum(row['seconds'] for row in history):.1f} s"),
     ]
+
+
+def _where(experiment: Experiment) -> str:
+    if experiment.pipeline is not None and experiment.pipeline.benches is not None:
+        return ", ".join(experiment.pipeline.benches)
+    return experiment.crossbar or "none: digital"
 
 
 def _rows(history: History) -> list[tuple[str, ...]]:

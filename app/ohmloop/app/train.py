@@ -12,11 +12,12 @@ from ohmloop.drivers import BadInputError, ConfigError, Crossbar, open_crossbar
 
 from .console import Report, Screen
 from .experiments import Experiment, load_experiment
+from .experiments.experiment import relocated
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
-    from ohmloop.training import EpochRecord, Trainer
+    from ohmloop.training import DataSet, EpochRecord, Trainer
 
 _LARGE_LAYER = 100_000  # weights
 
@@ -45,11 +46,18 @@ def train(
             "calibration": str(calibration) if calibration else experiment.calibration,
         }
     )
+    if experiment.pipeline is not None:
+        from .pipeline import train_pipeline
+
+        return train_pipeline(_absolute(experiment), screen, resume, runs, record)
     _check(experiment, file or resume)
     with orderly_interrupts(), ExitStack() as stack:
         chip = stack.enter_context(_open(experiment, record))
-        frozen = yaml.safe_dump(_absolute(experiment).model_dump(), sort_keys=False)
-        run = RunFolder(resume) if resume else RunFolder.create(runs, experiment.name, frozen)
+        run = (
+            RunFolder(resume)
+            if resume
+            else RunFolder.create(runs, experiment.name, frozen(_absolute(experiment)))
+        )
         stack.callback(run.close)
         screen.say(f"run folder: {run.path}")
         try:
@@ -119,10 +127,7 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
     from ohmloop.training import Trainer, convert_to_analog
 
     data = experiment.dataset()
-    try:
-        model: Any = experiment.model.build(data.features, data.classes, experiment.seed, data.name)
-    except BadInputError as error:
-        raise BadInputError(f"{experiment.name}: {error}") from error
+    model = make_model(experiment, data)
     _calm_threads(model)
     if chip is not None:
         model = convert_to_analog(
@@ -135,6 +140,18 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
     shuffle, trains = experiment.generators()
     optimizer = experiment.algorithm.optimizer(model.parameters(), trains)
     return Trainer(model, optimizer, data, rng=shuffle, batch_size=experiment.training.batch)
+
+
+def make_model(experiment: Experiment, data: DataSet) -> Any:
+    """The model of an experiment, digital as yet.
+
+    Raises:
+        BadInputError: it does not fit the data.
+    """
+    try:
+        return experiment.model.build(data.features, data.classes, experiment.seed, data.name)
+    except BadInputError as error:
+        raise BadInputError(f"{experiment.name}: {error}") from error
 
 
 class Bookkeeper:
@@ -213,6 +230,11 @@ def _open(experiment: Experiment, record: Path | None) -> Any:
     )
 
 
+def frozen(experiment: Experiment) -> str:
+    """An experiment as a run folder keeps it."""
+    return yaml.safe_dump(experiment.model_dump(exclude_none=True), sort_keys=False)
+
+
 def _absolute(experiment: Experiment) -> Experiment:
     """Paths that stay right when the run is resumed from elsewhere."""
 
@@ -222,12 +244,7 @@ def _absolute(experiment: Experiment) -> Experiment:
         file, mark, part = name.partition("#")
         return f"{Path(file).resolve()}{mark}{part}"
 
-    return experiment.model_copy(
-        update={
-            "crossbar": fixed(experiment.crossbar),
-            "calibration": fixed(experiment.calibration),
-        }
-    )
+    return relocated(experiment, fixed)
 
 
 def _save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:

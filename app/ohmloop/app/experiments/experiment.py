@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from .algorithm import Algorithm
 from .data import DataConfig
 from .mapping import MappingConfig
 from .model import ModelConfig
+from .pipeline import PipelineConfig
 from .training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Experiment(Record):
         crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``; may be left to the command line.
         calibration: what training knows of the cells, where the bench file does not say.
         periphery: what surrounds the cells of a twin, as its configuration says it.
+        pipeline: how the model is spread over benches; None keeps it on one crossbar.
         omega: see ``convert_to_analog``.
         mapping: how weights are kept on the crossbar; its ``omega`` goes before the one here.
         seed: of everything random on the training side, and of a twin's noise.
@@ -41,6 +44,7 @@ class Experiment(Record):
     data: DataConfig = DataConfig()
     algorithm: Algorithm
     training: TrainingConfig
+    pipeline: PipelineConfig | None = None
     omega: Annotated[float, Field(gt=0, le=1)] = 0.2
     mapping: MappingConfig = MappingConfig()
     seed: int = 0
@@ -79,9 +83,23 @@ def located(experiment: Experiment, folder: Path) -> Experiment:
             return name
         return str(folder / name)
 
+    return relocated(experiment, found)
+
+
+def relocated(experiment: Experiment, found: Callable[[str | None], str | None]) -> Experiment:
+    """The experiment with every name of a crossbar or calibration file put through ``found``."""
+    pipeline = experiment.pipeline
+    if pipeline is not None:
+        lists = {
+            what: [found(name) for name in names]
+            for what in ("benches", "calibrations")
+            if (names := getattr(pipeline, what)) is not None
+        }
+        pipeline = pipeline.model_copy(update=lists)
     return experiment.model_copy(
         update={
             "crossbar": found(experiment.crossbar),
             "calibration": found(experiment.calibration),
+            "pipeline": pipeline,
         }
     )
