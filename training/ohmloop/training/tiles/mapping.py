@@ -8,6 +8,7 @@ Front. Neurosci. 14:103, 2020; "zero-shifting", Kim et al., arXiv:1907.10228).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -21,7 +22,7 @@ REACH_QUANTILE = 0.1
 """The share of cells that may fall short of ``w_max``; a few poor cells must not set the scale."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapping:
     """Weights of one tile, in siemens; every map is ``(out, in)``.
 
@@ -80,7 +81,7 @@ class Mapping:
             usable=known.usable,
         )
 
-    @property
+    @cached_property
     def dw_min(self) -> float:
         """Granularity: mean weight step of one pulse at weight 0, over the usable cells."""
         return float(self.dg_min[self.usable].mean()) / self.siemens_per_weight
