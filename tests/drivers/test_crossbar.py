@@ -114,6 +114,15 @@ def test_receipt_says_what_became_of_the_program(recording):
     assert receipt.seconds >= 0
 
 
+def test_pulses_sent_are_those_since_it_was_opened(recording):
+    ledger = WearLedger((2, 3))
+    recording(ledger=ledger).pulse(ONES)
+    crossbar = recording(ledger=ledger)
+    assert crossbar.pulses_sent == 0
+    crossbar.pulse(CellPulses(np.array([[1, 0, -2], [0, 0, 0]])))
+    assert crossbar.pulses_sent == 3
+
+
 def test_both_kinds_of_program_reach_the_hardware_as_they_are(recording):
     crossbar = recording()
     trains = CoincidencePulses(

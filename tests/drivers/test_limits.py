@@ -181,3 +181,35 @@ def test_ledger_with_pickled_content_is_refused_unread(tmp_path):
     np.save(path, np.array([[object(), 1]]), allow_pickle=True)
     with pytest.raises(ConfigError, match="not a wear ledger"):
         WearLedger((1, 2), path)
+
+
+def test_programs_within_any_limit_are_counted_when_somebody_asks(monkeypatch):
+    counted = []
+    monkeypatch.setattr(
+        CellPulses, "add_to", lambda self, total: counted.append(self) or total.__iadd__(1)
+    )
+    ledger = WearLedger((1, 2))
+    guard, program = _guard(Limits(pulses_per_program=3), ledger=ledger), CellPulses([[3, -3]])
+    for _ in range(4):
+        guard.admit(program, (1, 2))
+    assert not counted
+    assert ledger.pulses.tolist() == [[4, 4]]
+    assert ledger.pulses.tolist() == [[4, 4]]
+    assert len(counted) == 4
+
+
+def test_what_waits_to_be_counted_is_bounded(monkeypatch):
+    monkeypatch.setattr("ohmloop.drivers.wear._MOST_HELD", 100)
+    ledger, program = WearLedger((1, 2)), CellPulses([[3, -4]])
+    for k in range(1, 30):
+        ledger.note(program)
+        assert len(ledger._noted) * program.held <= 100
+        assert ledger._pulses[0, 0] + 3 * len(ledger._noted) == 3 * k
+    assert ledger.pulses.tolist() == [[87, 116]]
+
+
+def test_a_ledger_with_a_file_counts_at_once(tmp_path):
+    path = tmp_path / "w.npy"
+    guard = _guard(ledger=WearLedger((1, 2), path))
+    guard.admit(CellPulses([[3, -4]]), (1, 2))
+    assert WearLedger((1, 2), path).pulses.tolist() == [[3, 4]]

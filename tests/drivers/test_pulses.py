@@ -90,6 +90,32 @@ def test_lowering_gives_every_cell_its_pulses_in_order(program):
 
 @given(programs)
 @settings(max_examples=100, deadline=None)
+def test_counts_of_cells_are_the_sizes_of_the_lowering(program):
+    expected = np.abs(program.counts()).sum(axis=0, dtype=np.int64)
+    total = np.ones(program.shape, np.int64)
+    program.add_to(total)
+    np.testing.assert_array_equal(total - 1, expected)
+    np.testing.assert_array_equal(program.per_cell, expected)
+    program.add_to(total)  # now that they are known
+    np.testing.assert_array_equal(total - 1, 2 * expected)
+    assert program.at_most >= expected.max()
+    assert program.cells_touched == np.count_nonzero(expected)
+
+
+@pytest.mark.parametrize("odds", [0.0, 0.05, 0.2, 0.9])
+def test_counts_of_cells_where_few_or_many_lines_fire(odds):
+    rng, shape = np.random.default_rng(1), (30, 70)
+    fires = [rng.random((9, lines)) < odds for lines in shape]
+    fires[0][3] = fires[1][5] = False
+    trains = [some * rng.integers(1, 2**31, some.shape, np.uint64) for some in fires]
+    signs = [rng.choice([-1, 1], some.shape) for some in fires]
+    program = CoincidencePulses(*trains, *signs, 31)
+    expected = np.abs(program.counts()).sum(axis=0)
+    np.testing.assert_array_equal(program.per_cell, expected)
+
+
+@given(programs)
+@settings(max_examples=100, deadline=None)
 def test_runs_ascend_and_alternate(program):
     runs = program.runs
     assert runs.cells.dtype == np.int64

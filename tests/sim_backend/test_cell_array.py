@@ -221,6 +221,19 @@ def test_single_readings_are_those_of_a_whole_read(arrays):
     _assert_same_bits(whole, single)
 
 
+@pytest.mark.parametrize("read_std", [0.0, 0.02])
+@pytest.mark.parametrize("arrays", [None, NumpyArrays, TorchArrays])
+def test_a_reading_of_all_cells_is_one_of_each(arrays, read_std):
+    all_, each = (_array(arrays and arrays(), read_std=read_std) for _ in range(2))
+    for _ in range(2):
+        found = all_.arrays.numpy(all_.read_all())
+        assert found.dtype == np.float64
+        expected = each.arrays.numpy(each.read(np.arange(12))).reshape(SHAPE)
+        np.testing.assert_array_equal(found, expected)
+        found[:] = 0  # it is a copy
+    _assert_same_bits(all_, each)
+
+
 def test_read_noise_is_relative_and_has_the_right_size():
     # H0: readings are N(g, (g * read_std)^2). Variance of n = 40000 draws: relative error
     # sqrt(2/n); 5 of them: false alarm 6e-7. Mean within 5 standard errors.

@@ -12,7 +12,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, final
@@ -57,20 +57,28 @@ class PulseReceipt:
     """What became of one program.
 
     Attributes:
-        digest: of the program.
+        program: which.
         sequence: number of the program on this crossbar since it was opened, from 1.
         pulses_applied: pulses that the hardware itself counted.
-        cells_touched: cells that got at least one.
         clipped: runs in which the source reached compliance.
         seconds: time taken, on the host's clock.
     """
 
-    digest: str
+    program: PulseProgram = field(repr=False)
     sequence: int
     pulses_applied: int
-    cells_touched: int
     clipped: int
     seconds: float
+
+    @property
+    def digest(self) -> str:
+        """Of the program."""
+        return self.program.digest
+
+    @property
+    def cells_touched(self) -> int:
+        """Cells that got at least one pulse."""
+        return self.program.cells_touched
 
 
 class Recording(Protocol):
@@ -102,7 +110,6 @@ class Crossbar(ABC):
         journal: told of every program, if set.
         recording: asked before every operation whether it can still be kept, if set.
         at_close: called in order when the crossbar is closed, after its links.
-        pulses_sent: pulses of all programs sent, as the host counts them.
 
     Raises:
         LimitError: the conditions are beyond the limits.
@@ -128,10 +135,10 @@ class Crossbar(ABC):
         self.recording: Recording | None = None
         self.at_close: list[Callable[[], object]] = []
         self._guard = Guard(limits or Limits(), conditions, reading, ledger or WearLedger(shape))
+        self._worn = int(self._guard.ledger.pulses.sum())
         self._lock = threading.RLock()
         self._host_clock = HostClock()
         self._sequence = 0
-        self.pulses_sent = 0
         self._map: NDArray[np.float64] | None = None
         self.characteristics = characteristics
         if characteristics is not None and characteristics.shape != shape:
@@ -154,6 +161,11 @@ class Crossbar(ABC):
     def wear(self) -> NDArray[np.int64]:
         """Pulses that every cell has had in its life, as far as they are counted: a copy."""
         return self._guard.ledger.pulses.copy()
+
+    @property
+    def pulses_sent(self) -> int:
+        """Pulses of all programs since it was opened, as the host counts them."""
+        return int(self._guard.ledger.pulses.sum()) - self._worn
 
     @property
     def ledger_path(self) -> Path | None:
@@ -358,7 +370,6 @@ class Crossbar(ABC):
     def _journaled(self, program: PulseProgram, sequence: int) -> PulseReceipt:
         entry = self.journal.intend(self.name, program) if self.journal else 0
         started = time.perf_counter()
-        self.pulses_sent += program.total_pulses
         try:
             applied, clipped = self._pulse(program, sequence)
         except BaseException as error:
@@ -368,9 +379,7 @@ class Crossbar(ABC):
                 self.journal.doubt(entry, error)
             raise
         seconds = time.perf_counter() - started
-        receipt = PulseReceipt(
-            program.digest, sequence, applied, program.cells_touched, clipped, seconds
-        )
+        receipt = PulseReceipt(program, sequence, applied, clipped, seconds)
         if self.journal:
             self.journal.done(entry, receipt.pulses_applied)
         return receipt

@@ -26,6 +26,8 @@ from .program_bytes import pack, unpack
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
 _SIGNS = np.array([1, -1], np.int8).tobytes()
+_SPARSE = 8
+"""A crossing that is listed costs as much as so many cells of which each is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,11 @@ class PulseProgram(ABC):
         return total
 
     @property
+    def at_most(self) -> int:
+        """No cell receives more than this; a bound that costs little where one is known."""
+        return int(self.per_cell.max())
+
+    @property
     def total_pulses(self) -> int:
         """Pulses that cells receive in all."""
         return int(self.per_cell.sum())
@@ -111,6 +118,15 @@ class PulseProgram(ABC):
     def cells_touched(self) -> int:
         """Cells that receive any."""
         return int(np.count_nonzero(self.per_cell))
+
+    def add_to(self, total: NDArray[np.int64]) -> None:
+        """Add to ``total`` ``(rows, columns)`` what each cell receives."""
+        total += self.per_cell
+
+    @property
+    def held(self) -> int:
+        """Bytes that the program's arrays take."""
+        return sum(array.nbytes for array in self._arrays().values())
 
     @cached_property
     def digest(self) -> str:
@@ -257,11 +273,47 @@ class CoincidencePulses(PulseProgram):
 
     @cached_property
     def per_cell(self) -> NDArray[np.int64]:
-        """Coincidences, sample by sample: no map a sample is kept."""
-        total = np.zeros(self.shape, np.int32)
-        for rows, columns in zip(self.row_trains, self.column_trains, strict=True):
-            total += np.bitwise_count(rows[:, None] & columns[None, :])
-        return total.astype(np.int64)
+        """Coincidences."""
+        total = np.zeros(self.shape, np.int64)
+        self.add_to(total)
+        return total
+
+    @property
+    def at_most(self) -> int:
+        """Slots in all."""
+        return self.batch * self.length
+
+    def add_to(self, total: NDArray[np.int64]) -> None:
+        """Add the coincidences: of lines that fire alone, where those are few."""
+        if "per_cell" in self.__dict__:
+            total += self.per_cell
+            return
+        rows, columns = (np.count_nonzero(t, 1) for t in (self.row_trains, self.column_trains))
+        if rows @ columns * _SPARSE <= self.batch * total.size:
+            cells, counts = self._crossings(columns)
+            np.add.at(total.reshape(-1), cells, counts)
+            return
+        dense = np.zeros(self.shape, np.int32)
+        for row_train, column_train in zip(self.row_trains, self.column_trains, strict=True):
+            dense += np.bitwise_count(row_train[:, None] & column_train[None, :])
+        total += dense
+
+    def _crossings(self, columns: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+        """Where lines that fire cross, sample by sample; ``columns`` are how many do in each.
+
+        Returns:
+            Flat numbers of the cells, and how often their lines fire together.
+        """
+        sample, row = np.nonzero(self.row_trains)
+        of_sample, column = np.nonzero(self.column_trains)
+        many = columns[sample]
+        # Of every row that fires, the columns that fire in its sample lie side by side.
+        ahead = (np.cumsum(columns) - columns)[sample] - (np.cumsum(many) - many)
+        which = np.arange(int(many.sum())) + np.repeat(ahead, many)
+        row_trains = np.repeat(self.row_trains[sample, row], many)
+        column_trains = self.column_trains[of_sample, column][which]
+        cells = np.repeat(row * self.shape[1], many) + column[which]
+        return cells, np.bitwise_count(row_trains & column_trains)
 
     def duration(self, conditions: PulseConditions) -> float:
         """Time on hardware that drives all lines at once, s.

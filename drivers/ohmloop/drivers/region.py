@@ -93,7 +93,10 @@ class Region(Crossbar):
     def _embed(self, program: PulseProgram) -> PulseProgram:
         if self.shape == self.parent.shape:
             return program
-        return self._embed_arrays(program)._with_runs(self._embed_runs(program.runs))
+        embedded = self._embed_arrays(program)
+        if isinstance(program, CoincidencePulses) and self.capabilities.coincidence_update:
+            return embedded  # nobody will ask for its runs
+        return embedded._with_runs(self._embed_runs(program.runs))
 
     def _embed_arrays(self, program: PulseProgram) -> PulseProgram:
         if isinstance(program, CoincidencePulses):

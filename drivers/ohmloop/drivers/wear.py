@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadInputError, ConfigError, LimitError
+from .pulses import PulseProgram
 
 if sys.platform == "win32":
     import msvcrt
@@ -29,6 +31,10 @@ else:
 
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_MOST_HELD = 1 << 23
+"""Bytes of programs that are kept before they are counted."""
 
 
 class Claim:
@@ -69,6 +75,9 @@ class Claim:
 class WearLedger:
     """Pulses each cell has had in its life, kept in a file across runs.
 
+    In memory, what nobody has asked for yet may still lie there as programs: counting cells takes
+    longer than many programs themselves.
+
     Args:
         shape: rows and columns.
         path: ``.npy`` file to keep it in; None keeps it in memory.
@@ -79,10 +88,33 @@ class WearLedger:
 
     def __init__(self, shape: tuple[int, int], path: Path | None = None) -> None:
         self.path = path
-        self.pulses: NDArray[np.int64] = np.zeros(shape, np.int64)
+        self._pulses: NDArray[np.int64] = np.zeros(shape, np.int64)
+        self._noted: list[PulseProgram] = []
+        self._held = 0
+        self._counting = threading.Lock()
         self._seen = _signature(path)
         if path is not None and self._seen is not None:
-            self.pulses = _load_wear(path, shape)
+            self._pulses = _load_wear(path, shape)
+
+    @property
+    def pulses(self) -> NDArray[np.int64]:
+        """Pulses of each cell ``(rows, columns)``; not to be written to."""
+        with self._counting:
+            self._count()
+            return self._pulses
+
+    def note(self, program: PulseProgram) -> None:
+        """Add the pulses of a program, in memory: for a ledger that has no file."""
+        with self._counting:
+            self._noted.append(program)
+            self._held += program.held
+            if self._held > _MOST_HELD:
+                self._count()
+
+    def _count(self) -> None:
+        for program in self._noted:
+            program.add_to(self._pulses)
+        self._noted, self._held = [], 0
 
     def book(self, pulses: NDArray[np.int64]) -> None:
         """Add ``pulses`` ``(rows, columns)`` and write the file, all or nothing.
@@ -105,7 +137,7 @@ class WearLedger:
                     " nothing was sent"
                 ) from error
             self._seen = _signature(self.path)
-        self.pulses = total
+        self._pulses = total
 
 
 def _signature(path: Path | None) -> tuple[int, int, int] | None:

@@ -61,6 +61,7 @@ class CellArray:
         self._state = _state_of(population, seed, self.arrays)
         self.clock = clock or VirtualClock()
         self.effects = self._stack(population, read_voltage)
+        self._quiet = self.effects is None and not np.any(population.read_std)
 
     def _stack(self, population: Population, read_voltage: float) -> EffectStack | None:
         effects = [effect for effect in population.effects if not effect.of_pulses]
@@ -182,6 +183,14 @@ class CellArray:
             voltage: at which, V, one or one a cell; the read voltage by default.
         """
         return self._read(self.arrays.asarray(cells.astype(np.int64)), voltage)
+
+    def read_all(self) -> Any:
+        """``read`` of all cells at the read voltage, ``(rows, columns)``."""
+        if not self._quiet:
+            every = np.arange(self.shape[0] * self.shape[1])
+            return self.read(every).reshape(self.shape)
+        self._state.reads += 1  # as if they had been drawn
+        return self.arrays.float64(self.g).reshape(self.shape)
 
     def read_cell(self, cell: int, voltage: float | None = None) -> float:
         """One reading of one cell, S."""

@@ -157,7 +157,8 @@ class TwinCrossbar(Crossbar):
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
         cells = (rows[:, None] * self.shape[1] + columns).ravel()
-        noisy = self.cells.arrays.numpy(self._readings(cells, voltage))
+        self._let_read()
+        noisy = self.cells.arrays.numpy(self.cells.read(cells, voltage))
         measured: NDArray[np.float64] = noisy * voltage
         if self._around:
             self._around.note_read(voltage, rows, columns)
@@ -171,10 +172,6 @@ class TwinCrossbar(Crossbar):
         if self._around:
             self._around.changed()
         return applied, 0
-
-    def _readings(self, cells: NDArray[np.intp], voltage: float | None = None) -> Any:
-        self._let_read()
-        return self.cells.read(cells, voltage)
 
     def _let_read(self) -> None:
         """The time that one reading takes; it is of the end of that."""
@@ -223,15 +220,15 @@ class TwinCrossbar(Crossbar):
         return self._around.product(way, volts)
 
     def _all_noisy(self) -> NDArray[np.float64]:
-        every = np.arange(self.shape[0] * self.shape[1])
-        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self._readings(every))
-        return noisy.reshape(self.shape)
+        self._let_read()
+        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read_all())
+        return noisy
 
     def _tensor_map(self) -> Any:
         """The map of a product, on the device: the host's map where the bench has only that."""
         if self.capabilities.parallel_forward:
-            every = np.arange(self.shape[0] * self.shape[1])
-            return self._readings(every).reshape(self.shape)
+            self._let_read()
+            return self.cells.read_all()
         return self._tensor(self._host_map())
 
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:

@@ -148,8 +148,6 @@ def test_the_floor_is_of_order_one_and_what_staleness_adds_of_order_two() -> Non
         plain, stale = np.mean(pairs, axis=0)
         floors.append(float(plain))
         excesses.append(float(stale - plain))
-    print(rates, floors, excesses, slope(rates, floors))
     assert min(excesses) > 0
-    print(slope(rates, excesses))
     assert slope(rates, floors) == pytest.approx(1.0, abs=0.15)
     assert slope(rates, excesses) == pytest.approx(2.0, abs=0.4)

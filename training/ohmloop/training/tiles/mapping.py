@@ -9,6 +9,7 @@ conductance for all cells is the simplest periphery, and leaves every cell its o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -25,7 +26,7 @@ REACH_QUANTILE = 0.1
 """The share of cells that may fall short of ``w_max``; a few poor cells must not set the scale."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapping:
     """Weights of one tile, in siemens; every map is ``(out, in)``.
 
@@ -93,7 +94,7 @@ class Mapping:
             usable=known.usable,
         )
 
-    @property
+    @cached_property
     def dw_min(self) -> float:
         """Granularity: mean weight step of one pulse at weight 0, over the usable cells."""
         return float(self.dg_min[self.usable].mean()) / self.siemens_per_weight
