@@ -103,6 +103,7 @@ class Crossbar(ABC):
         recording: asked before every operation whether it can still be kept, if set.
         at_close: called in order when the crossbar is closed, after its links.
         pulses_sent: pulses of all programs sent, as the host counts them.
+        cells_read: cells measured one at a time so far.
 
     Raises:
         LimitError: the conditions are beyond the limits.
@@ -132,6 +133,7 @@ class Crossbar(ABC):
         self._host_clock = HostClock()
         self._sequence = 0
         self.pulses_sent = 0
+        self.cells_read = 0
         self._map: NDArray[np.float64] | None = None
         self.characteristics = characteristics
         if characteristics is not None and characteristics.shape != shape:
@@ -185,6 +187,7 @@ class Crossbar(ABC):
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
             self._check_recording()
+            self.cells_read += r.size * c.size
             return self._read(r, c)
 
     @final
@@ -210,6 +213,7 @@ class Crossbar(ABC):
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
             self._check_recording()
+            self.cells_read += r.size * c.size
             return self._currents(r, c, voltage)
 
     @final

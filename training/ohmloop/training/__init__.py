@@ -14,8 +14,11 @@
 from .algorithms.analog_optimizer import AnalogOptimizer
 from .algorithms.analog_sgd import AnalogSGD
 from .algorithms.tiki_taka import TikiTaka
+from .data.cifar import cifar
 from .data.data_set import DataSet, Split
 from .data.digits import digits
+from .data.idx import idx_images
+from .data.images import Choice
 from .layers.analog_parameter import AnalogParameter
 from .layers.convert import convert_to_analog
 from .layers.linear import AnalogLinear, analog_layers, analog_tiles
@@ -25,48 +28,60 @@ from .tiles.mapping import Mapping, w_max_for
 from .tiles.placement import CrossbarPool
 from .tiles.protocol import Tile
 from .tiles.tile import AnalogTile
+from .tiles.usage import Usage
 from .tiles.writing import WriteReport
+from .trainer.accounting import Account, Costs
+from .trainer.evaluation import Evaluation, evaluate, judge
+from .trainer.records import EpochRecord
 from .trainer.run_state import RunState
-from .trainer.trainer import (
-    Callback,
-    EpochRecord,
-    Trainer,
-    count_doubts,
-    count_pulses,
-    evaluate,
-    refresh,
-)
+from .trainer.schedules import CosineSchedule, ListSchedule, Schedule, StepSchedule, WarmUp
+from .trainer.stopping import EarlyStopping
+from .trainer.trainer import Callback, Trainer, count_doubts, count_pulses, refresh
 from .update.rule import PulsedUpdate, UpdateRule
 from .update.stochastic import PulseSettings, pulsed_update
 
 __all__ = [
+    "Account",
     "AnalogLinear",
     "AnalogOptimizer",
     "AnalogParameter",
     "AnalogSGD",
     "AnalogTile",
     "Callback",
+    "Choice",
+    "CosineSchedule",
+    "Costs",
     "CrossbarPool",
     "DataSet",
+    "EarlyStopping",
     "EpochRecord",
+    "Evaluation",
     "ExactTile",
+    "ListSchedule",
     "Mapping",
     "PulseSettings",
     "PulsedUpdate",
     "RunState",
+    "Schedule",
     "Split",
+    "StepSchedule",
     "TikiTaka",
     "Tile",
     "Trainer",
     "UpdateRule",
+    "Usage",
+    "WarmUp",
     "WriteReport",
     "analog_layers",
     "analog_tiles",
+    "cifar",
     "convert_to_analog",
     "count_doubts",
     "count_pulses",
     "digits",
     "evaluate",
+    "idx_images",
+    "judge",
     "mlp",
     "pulsed_update",
     "refresh",

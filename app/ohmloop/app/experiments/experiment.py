@@ -43,10 +43,8 @@ class Experiment(Record):
     seed: int = 0
 
     def dataset(self) -> DataSet:
-        """The data, split by the seed."""
-        from ohmloop.training import digits
-
-        return digits(self.seed, self.data.held_out)
+        """The data, split and chosen by the seed."""
+        return self.data.load(self.seed)
 
     def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
         """Independent generators: one shuffles, one draws pulse trains."""
@@ -76,9 +74,11 @@ def located(experiment: Experiment, folder: Path) -> Experiment:
             return name
         return str(folder / name)
 
+    data = experiment.data
     return experiment.model_copy(
         update={
             "crossbar": found(experiment.crossbar),
             "calibration": found(experiment.calibration),
+            "data": data.model_copy(update={"path": found(data.path)}),
         }
     )
