@@ -85,7 +85,7 @@ class Screen:
             with Progress(*columns, console=self._err, transient=True) as bar:
                 yield _Bar(bar, bar.add_task(what, total=None), what)
         else:
-            yield _Lines(self._err, what)
+            yield _Lines(self._err, what, time_left)
 
 
 class _Bar:
@@ -98,14 +98,33 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, console: Console, what: str) -> None:
-        self._console, self._what, self._last = console, what, time.monotonic()
+    def __init__(self, console: Console, what: str, time_left: bool) -> None:
+        self._console, self._what, self._time_left = console, what, time_left
+        self._first: tuple[float, int] | None = None
+        self._last = time.monotonic()
 
     def __call__(self, done: int, total: int, text: str) -> None:
         now = time.monotonic()
+        self._first = self._first or (now, done)
         if now - self._last > 5:
             self._last = now
-            self._console.print(f"{self._what}: {done}/{total} {text}", markup=False)
+            left = self._left(now, done, total) if self._time_left else ""
+            self._console.print(f"{self._what}: {done}/{total} {text}{left}", markup=False)
+
+    def _left(self, now: float, done: int, total: int) -> str:
+        """Guessed from the steps since the first one: a run may have gone on in the middle."""
+        since, first = self._first or (now, done)
+        if done <= first:
+            return ""
+        return f", {duration((total - done) * (now - since) / (done - first))} left"
+
+
+def duration(seconds: float) -> str:
+    """A time for a person: ``42 s``, ``3 min``, ``2 h 05 min``."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def log_to_stderr() -> None:

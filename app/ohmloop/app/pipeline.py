@@ -339,7 +339,7 @@ class Keeper:
         )
         rate = self._experiment.algorithm.learning_rate
         for group in trainer.param_groups:
-            group["lr"] = rate * self._experiment.training.factor(trainer.epoch)
+            group["lr"] = rate * self._experiment.training.factor(trainer.epoch, rate)
         accounts = [one.to_json() for one in trainer.accounts]
         (self._run.path / ACCOUNTS).write_text(json.dumps(accounts), encoding="utf-8")
         self.save(trainer)
@@ -519,7 +519,7 @@ def _watch(experiment: Experiment, trainer: PipelineTrainer, safe: float) -> Any
     config = config_of(experiment)
     staleness = config.count - 1 if config.schedule == "asynchronous" else 0
     rate = experiment.algorithm.learning_rate
-    return Watch(lambda: rate * experiment.training.factor(trainer.epoch), staleness, safe)
+    return Watch(lambda: rate * experiment.training.factor(trainer.epoch, rate), staleness, safe)
 
 
 def _outcome(trainer: PipelineTrainer) -> dict[str, Any]:

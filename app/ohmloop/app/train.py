@@ -10,14 +10,15 @@ import yaml
 
 from ohmloop.drivers import BadInputError, ConfigError, Crossbar, open_crossbar
 
-from .console import Report, Screen
+from .bookkeeper import Bookkeeper, outcome, restore_best, save, tell_outcome
+from .console import Screen
 from .experiments import Experiment, load_experiment
 from .experiments.experiment import relocated
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 
 if TYPE_CHECKING:
-    from ohmloop.training import DataSet, EpochRecord, Trainer
+    from ohmloop.training import DataSet, Trainer
 
 _LARGE_LAYER = 100_000  # weights
 
@@ -89,26 +90,15 @@ def run_experiment(
     if checkpoint is not None:
         _restore_twin(chip, checkpoint)  # after all that making the trainer may have read
         trainer.restore(*_trainer_part(checkpoint))
+        run.keep_until(trainer.epoch)
     else:
-        _save(run, trainer, chip)
+        save(run, trainer, chip)
     with screen.progress(experiment.name) as progress:
-        trainer.callbacks.append(Bookkeeper(run, chip, experiment, progress))
+        trainer.callbacks.append(Bookkeeper(run, chip, experiment, progress, screen))
         trainer.run(experiment.training.epochs)
-    figures = outcome(trainer, run)
+    figures = outcome(trainer, run) | restore_best(trainer, experiment, run, screen)
     page = write_run_report(run.path)
-    screen.table(
-        experiment.name,
-        ("epochs", "accuracy, held out", "loss", "pulses while training", "time"),
-        [
-            (
-                str(trainer.epoch),
-                f"{100 * figures['accuracy']:.1f} %",
-                f"{figures['loss']:.3f}",
-                str(trainer.pulses),
-                f"{figures['seconds']:.1f} s",
-            )
-        ],
-    )
+    tell_outcome(experiment.name, trainer, figures, screen)
     screen.say(f"report: {page}")
     return figures | {"report": str(page)}
 
@@ -139,7 +129,17 @@ def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool
         )
     shuffle, trains = experiment.generators()
     optimizer = experiment.algorithm.optimizer(model.parameters(), trains)
-    return Trainer(model, optimizer, data, rng=shuffle, batch_size=experiment.training.batch)
+    training = experiment.training
+    return Trainer(
+        model,
+        optimizer,
+        data,
+        rng=shuffle,
+        batch_size=training.batch,
+        schedule=training.rates(experiment.algorithm.learning_rate),
+        evaluate_every=training.evaluate_every,
+        stopping=training.stopping(),
+    )
 
 
 def make_model(experiment: Experiment, data: DataSet) -> Any:
@@ -152,53 +152,6 @@ def make_model(experiment: Experiment, data: DataSet) -> Any:
         return experiment.model.build(data.features, data.classes, experiment.seed, data.name)
     except BadInputError as error:
         raise BadInputError(f"{experiment.name}: {error}") from error
-
-
-class Bookkeeper:
-    """Tells the screen how it goes; between epochs writes metrics, sets the rate, checkpoints."""
-
-    def __init__(
-        self, run: RunFolder, chip: Crossbar | None, experiment: Experiment, progress: Report
-    ) -> None:
-        self._run, self._chip = run, chip
-        self._experiment, self._progress = experiment, progress
-
-    def on_batch(self, trainer: Trainer, batch: int, loss: float) -> None:
-        """Progress."""
-        of = -(-len(trainer.data.train) // trainer.batch_size)
-        done = trainer.epoch * of + batch
-        total = self._experiment.training.epochs * of
-        self._progress(done, total, f"epoch {trainer.epoch + 1}, loss {loss:.3f}")
-
-    def on_epoch(self, trainer: Trainer, record: EpochRecord) -> None:
-        """Metrics, learning rate, checkpoint."""
-        self._run.metrics(
-            record.epoch,
-            {
-                "loss": record.loss,
-                "accuracy": record.accuracy,
-                "pulses": record.pulses,
-                "seconds": record.seconds,
-                "in_doubt": record.doubts,
-            },
-        )
-        rate = self._experiment.algorithm.learning_rate
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = rate * self._experiment.training.factor(trainer.epoch)
-        _save(self._run, trainer, self._chip)
-
-
-def outcome(trainer: Trainer, run: RunFolder) -> dict[str, Any]:
-    """What a run came to."""
-    last = trainer.history[-1]
-    return {
-        "accuracy": last.accuracy,
-        "loss": last.loss,
-        "epochs": trainer.epoch,
-        "pulses": trainer.pulses,
-        "seconds": sum(record.seconds for record in trainer.history),
-        "journal": run.journal.totals(),
-    }
 
 
 def _calm_threads(model: Any) -> None:
@@ -245,19 +198,6 @@ def _absolute(experiment: Experiment) -> Experiment:
         return f"{Path(file).resolve()}{mark}{part}"
 
     return relocated(experiment, fixed)
-
-
-def _save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:
-    """A checkpoint. A chip keeps its own state; a twin's goes along."""
-    import torch
-
-    from ohmloop.sim_backend import TwinCrossbar
-
-    tensors, values = trainer.state()
-    if isinstance(chip, TwinCrossbar):
-        state = chip.state()
-        tensors |= {f"twin/{name}": torch.from_numpy(array) for name, array in state.items()}
-    run.save(tensors, values)
 
 
 def _restore_twin(chip: Crossbar | None, checkpoint: Any) -> None:

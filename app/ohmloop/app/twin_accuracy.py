@@ -87,12 +87,7 @@ def accuracies(experiment: Experiment, make: Open, seeds: Sequence[int]) -> NDAr
 
 def _accuracy(experiment: Experiment, crossbar: Crossbar) -> float:
     trainer = make_trainer(experiment, crossbar, programmed=False)
-    rate = experiment.algorithm.learning_rate
-    for epoch in range(experiment.training.epochs):
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = rate * experiment.training.factor(epoch)
-        trainer.run(epoch + 1)
-    return trainer.history[-1].accuracy
+    return trainer.run(experiment.training.epochs)[-1].accuracy
 
 
 def fresh(

@@ -110,6 +110,7 @@ class Crossbar(ABC):
         journal: told of every program, if set.
         recording: asked before every operation whether it can still be kept, if set.
         at_close: called in order when the crossbar is closed, after its links.
+        cells_read: cells measured one at a time so far.
 
     Raises:
         LimitError: the conditions are beyond the limits.
@@ -139,6 +140,7 @@ class Crossbar(ABC):
         self._lock = threading.RLock()
         self._host_clock = HostClock()
         self._sequence = 0
+        self.cells_read = 0
         self._map: NDArray[np.float64] | None = None
         self.characteristics = characteristics
         if characteristics is not None and characteristics.shape != shape:
@@ -197,6 +199,7 @@ class Crossbar(ABC):
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
             self._check_recording()
+            self.cells_read += r.size * c.size
             return self._read(r, c)
 
     @final
@@ -222,6 +225,7 @@ class Crossbar(ABC):
         r, c = line_indices(rows, self.shape[0]), line_indices(columns, self.shape[1])
         with self._lock:
             self._check_recording()
+            self.cells_read += r.size * c.size
             return self._currents(r, c, voltage)
 
     @final

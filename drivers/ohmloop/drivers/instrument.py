@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 from pydantic import BeforeValidator
 
 from .errors import ConfigError, LinkError, NotConnectedError, WrongInstrumentError
-from .links.transport import Transport, tell
+from .links.transport import Traffic, Transport, tell
 from .validation import Record, validate
 
 if TYPE_CHECKING:
@@ -62,6 +62,17 @@ def all_awake() -> None:
         awake = getattr(instrument.transport, "awake", None)
         if awake:
             awake()
+
+
+def traffic() -> Traffic:
+    """What went over the links of all instruments that this process is connected to."""
+    total = Traffic()
+    for instrument in list(_CONNECTED.values()):
+        one = instrument.transport.traffic
+        total.messages += one.messages
+        total.bytes_sent += one.bytes_sent
+        total.bytes_received += one.bytes_received
+    return total
 
 
 class Instrument:

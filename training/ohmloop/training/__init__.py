@@ -22,8 +22,11 @@ from .algorithms.residual_learning_v2 import ResidualLearningV2
 from .algorithms.rider import ERIDER, RIDER
 from .algorithms.tiki_taka import TikiTaka
 from .algorithms.tiki_taka_v2 import TikiTakaV2
+from .data.cifar import cifar
 from .data.data_set import DataSet, Split
 from .data.digits import digits
+from .data.idx import idx_images
+from .data.images import Choice
 from .layers.analog_layer import AnalogLayer, analog_layers, analog_tiles
 from .layers.analog_parameter import AnalogParameter
 from .layers.conv import AnalogConv1d, AnalogConv2d
@@ -48,16 +51,14 @@ from .tiles.reference_tile import ReferenceTile
 from .tiles.report import WriteReport
 from .tiles.split_tile import SplitTile
 from .tiles.tile import AnalogTile
+from .tiles.usage import Usage
+from .trainer.accounting import Account, Costs
+from .trainer.evaluation import Evaluation, evaluate, judge
+from .trainer.records import EpochRecord
 from .trainer.run_state import RunState
-from .trainer.trainer import (
-    Callback,
-    EpochRecord,
-    Trainer,
-    count_doubts,
-    count_pulses,
-    evaluate,
-    refresh,
-)
+from .trainer.schedules import CosineSchedule, ListSchedule, Schedule, StepSchedule, WarmUp
+from .trainer.stopping import EarlyStopping
+from .trainer.trainer import Callback, Trainer, count_doubts, count_pulses, refresh
 from .update.clipping import Clipping
 from .update.deterministic import DeterministicPulses
 from .update.implicit import ImplicitPulses
@@ -68,6 +69,7 @@ __all__ = [
     "AGAD",
     "ERIDER",
     "RIDER",
+    "Account",
     "AnalogConv1d",
     "AnalogConv2d",
     "AnalogGRU",
@@ -83,15 +85,21 @@ __all__ = [
     "AnalogSGD",
     "AnalogTile",
     "Callback",
+    "Choice",
     "ChoppedTikiTaka",
     "Clipping",
+    "CosineSchedule",
+    "Costs",
     "CrossbarPool",
     "DataSet",
     "DeterministicPulses",
     "DifferentialTile",
+    "EarlyStopping",
     "EpochRecord",
+    "Evaluation",
     "ExactTile",
     "ImplicitPulses",
+    "ListSchedule",
     "Mapping",
     "MixedPrecision",
     "MultiTileResidualLearning",
@@ -101,8 +109,10 @@ __all__ = [
     "ResidualLearning",
     "ResidualLearningV2",
     "RunState",
+    "Schedule",
     "Split",
     "SplitTile",
+    "StepSchedule",
     "TikiTaka",
     "TikiTakaV2",
     "Tile",
@@ -110,10 +120,13 @@ __all__ = [
     "Trainer",
     "UpdateReport",
     "UpdateRule",
+    "Usage",
+    "WarmUp",
     "WritableTile",
     "WriteReport",
     "analog_layers",
     "analog_tiles",
+    "cifar",
     "conv_net",
     "convert_to_analog",
     "convert_with",
@@ -121,6 +134,8 @@ __all__ = [
     "count_pulses",
     "digits",
     "evaluate",
+    "idx_images",
+    "judge",
     "lenet",
     "mlp",
     "pulsed_update",

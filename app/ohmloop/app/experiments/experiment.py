@@ -50,10 +50,8 @@ class Experiment(Record):
     seed: int = 0
 
     def dataset(self) -> DataSet:
-        """The data, split by the seed."""
-        from ohmloop.training import digits
-
-        return digits(self.seed, self.data.held_out)
+        """The data, split and chosen by the seed."""
+        return self.data.load(self.seed)
 
     def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
         """Independent generators: one shuffles, one draws pulse trains."""
@@ -87,8 +85,8 @@ def located(experiment: Experiment, folder: Path) -> Experiment:
 
 
 def relocated(experiment: Experiment, found: Callable[[str | None], str | None]) -> Experiment:
-    """The experiment with every name of a crossbar or calibration file put through ``found``."""
-    pipeline = experiment.pipeline
+    """The experiment with every name of a file put through ``found``."""
+    pipeline, data = experiment.pipeline, experiment.data
     if pipeline is not None:
         lists = {
             what: [found(name) for name in names]
@@ -101,5 +99,6 @@ def relocated(experiment: Experiment, found: Callable[[str | None], str | None])
             "crossbar": found(experiment.crossbar),
             "calibration": found(experiment.calibration),
             "pipeline": pipeline,
+            "data": data.model_copy(update={"path": found(data.path)}),
         }
     )

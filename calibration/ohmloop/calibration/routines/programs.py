@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmloop.drivers import CellPulses, CoincidencePulses
+from ohmloop.drivers import CellPulses
 
 
 def uniform(shape: tuple[int, int], pulses: int) -> CellPulses:
@@ -22,18 +22,6 @@ def chosen(
     counts = np.zeros(shape, np.int32)
     counts[np.ix_(rows, columns)] = pulses
     return CellPulses(counts)
-
-
-def alternation(shape: tuple[int, int], signs: NDArray[np.int64]) -> CoincidencePulses:
-    """Single pulses of all cells, one after the other, in one program."""
-    batch = signs.size
-    return CoincidencePulses(
-        row_trains=np.ones((batch, shape[0]), np.uint64),
-        column_trains=np.ones((batch, shape[1]), np.uint64),
-        row_signs=np.repeat(signs[:, None], shape[0], axis=1).astype(np.int8),
-        column_signs=np.ones((batch, shape[1]), np.int8),
-        length=1,
-    )
 
 
 def portions(pulses: int, per_read: int) -> Iterator[int]:

@@ -21,15 +21,16 @@ from ohmloop.calibration.measuring.routine import Routine
 from ohmloop.calibration.measuring.session import Session
 from ohmloop.calibration.raw import ALTERNATE, APPROACH, TRAIN
 from ohmloop.drivers import Crossbar
+from ohmloop.drivers.alternation import SETTLED, alternation, drift, drift_in_errors, fixed_point
 
-from .programs import alternation, uniform
+from .programs import uniform
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
-SETTLED = 2.0
-"""Mean drift of the cells, in its standard errors, below which they have settled."""
+
+__all__ = ["SymmetricPointRoutine", "drift_in_errors"]
 
 
 class SymmetricPointRoutine(Routine):
@@ -132,59 +133,3 @@ class SymmetricPointRoutine(Routine):
             wanted = reach * np.log(1 / self.error) / (2 * moved / given)
         wanted = wanted[np.isfinite(wanted)]
         return int(np.median(wanted)) if wanted.size else None
-
-
-def _pairs(readings: Array) -> Array:
-    """Means of a reading after an up pulse and one after a down pulse."""
-    pairs: Array = readings.reshape(-1, 2, *readings.shape[1:]).mean(axis=1)
-    return pairs
-
-
-def fixed_point(readings: Array) -> tuple[Array, Array]:
-    """Mean of the second half of the readings, and its standard error.
-
-    Neighbouring readings are correlated, for a step's noise stays for a while: the variance of the
-    mean is that of independent pairs, times ``(1 + r) / (1 - r)`` with r their correlation, pooled
-    over the cells.
-
-    Args:
-        readings: ``(readings, rows, columns)``, after up and after down pulses in turn, S; a
-            multiple of 4 of them.
-    """
-    pairs = _pairs(readings[len(readings) // 2 :])
-    mean = pairs.mean(axis=0)
-    off = pairs - mean
-    variance = np.maximum((off**2).sum(axis=0) / (len(pairs) - 1), 0)
-    total = float((off**2).sum())
-    r = float((off[1:] * off[:-1]).sum()) / total if total else 0.0
-    r = min(max(r + 1 / len(pairs), 0.0), 0.95)  # deviations from a mean are anticorrelated
-    return mean, np.sqrt(variance / len(pairs) * (1 + r) / (1 - r))
-
-
-def drift(readings: Array) -> Array:
-    """Change from the third to the last quarter of the readings, ``(rows, columns)``, S."""
-    quarters = _quarters(readings)
-    change: Array = quarters[3] - quarters[2]
-    return change
-
-
-def drift_in_errors(readings: Array) -> float:
-    """Mean of the cells' drift, in the direction in which each set out, in its standard errors.
-
-    A cell that is still on its way goes on as it began; one that wanders about its symmetric point
-    rather comes back. The error of the mean is what the cells themselves show. Fewer than four
-    cells cannot tell: infinite.
-    """
-    quarters = _quarters(readings)
-    onward = (np.sign(quarters[1] - quarters[0]) * (quarters[3] - quarters[2])).ravel()
-    onward = onward[np.isfinite(onward)]
-    if onward.size < 4:
-        return float("inf")
-    spread = float(onward.std(ddof=1))
-    return float(onward.mean()) / spread * onward.size**0.5 if spread else 0.0
-
-
-def _quarters(readings: Array) -> Array:
-    """Means of the pairs in each quarter of the readings, ``(4, rows, columns)``, S."""
-    means: Array = _pairs(readings).reshape(4, -1, *readings.shape[1:]).mean(axis=1)
-    return means

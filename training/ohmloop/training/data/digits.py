@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
-from ohmloop.drivers import BadInputError
 
 from .data_set import DataSet, Split
+from .sampling import share_of_each
 
 
 def digits(seed: int, held_out: float = 0.2) -> DataSet:
@@ -24,12 +22,10 @@ def digits(seed: int, held_out: float = 0.2) -> DataSet:
     Raises:
         BadInputError: ``held_out`` is out of range.
     """
-    if not 0 < held_out < 1:
-        raise BadInputError(f"held_out must lie between 0 and 1, not {held_out}")
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
-    judged = _stratified(labels, held_out, np.random.default_rng(seed))
+    judged = share_of_each(labels, held_out, np.random.default_rng(seed))
     train, judge = (
         Split(
             torch.from_numpy((pixels[which] / 16.0).astype(np.float32)),
@@ -37,14 +33,4 @@ def digits(seed: int, held_out: float = 0.2) -> DataSet:
         )
         for which in (~judged, judged)
     )
-    return DataSet("digits", train, judge, classes=10)
-
-
-def _stratified(
-    labels: NDArray[np.int64], share: float, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    picked = np.zeros(labels.shape, bool)
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        picked[members[: max(1, round(share * members.size))]] = True
-    return picked
+    return DataSet("digits", train, judge, classes=10, image=(1, 8, 8))

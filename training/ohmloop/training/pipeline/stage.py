@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ohmloop.drivers import BadInputError, Crossbar, OhmloopError
 from ohmloop.training.algorithms.analog_optimizer import AnalogOptimizer
+from ohmloop.training.layers.analog_layer import analog_tiles
 from ohmloop.training.layers.analog_parameter import AnalogParameter
-from ohmloop.training.layers.linear import analog_tiles
+from ohmloop.training.tiles.tile import parts_of
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -176,7 +177,7 @@ class Stage:
 
     def crossbars(self) -> list[Crossbar]:
         """Those that its tiles are on; each once."""
-        tiles = (tile.crossbar for tile in analog_tiles(self.module))
+        tiles = (part.crossbar for tile in analog_tiles(self.module) for part in parts_of(tile))
         return list({id(_whole(crossbar)): _whole(crossbar) for crossbar in tiles}.values())
 
     def make_safe(self) -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training.data.data_set import DataSet
+from ohmloop.training.trainer.records import EpochRecord
 from ohmloop.training.trainer.run_state import RunState, join_state, split_state
-from ohmloop.training.trainer.trainer import EpochRecord, count_doubts, count_pulses, refresh
+from ohmloop.training.trainer.trainer import count_doubts, count_pulses, refresh
 
 from .account import PipelineAccount, account
 from .execution import Executor, Heard

@@ -103,6 +103,8 @@ class DifferentialTile(PairTile):
         drawn = rule.draw(x, d, lr, self.dw_min, rng, self.pulses_per_program)
         up, down = one_sided(drawn.program, self.usable)
         pulses = self.plus.apply_trains(up) + self.minus.apply_trains(down)
+        self.plus.usage.updates += 1
+        self.plus.usage.clipped += drawn.clipped
         self._updates += 1
         if self._updates % self.check_every == 0:
             pulses += self.restore()

@@ -27,6 +27,7 @@ from ohmloop.training.update.rule import UpdateReport, UpdateRule
 from .mapping import Map, Mapping
 from .protocol import TileState
 from .report import WriteReport
+from .usage import Strongest, Usage
 from .writing import write
 
 log = logging.getLogger("ohmloop")
@@ -65,6 +66,8 @@ class AnalogTile:
         programs: programs applied through this tile.
         doubts: programs of which nobody could tell how much was applied; the cells concerned were
             read again, and the run went on from there.
+        usage: what it was used for; ``cells_read`` is counted by the crossbar.
+        strongest: the update that was clipped most.
 
     Args:
         crossbar: as large as the matrix, and calibrated.
@@ -81,6 +84,7 @@ class AnalogTile:
         self.crossbar = crossbar
         self.mapping = mapping or Mapping.of(crossbar, w_max)
         self.pulses = self.programs = self.doubts = 0
+        self.usage, self.strongest = Usage(), Strongest()
         self._doubts_in_a_row = 0
         self._device = _device_of(crossbar)
         self._reference = self._on_device(self.mapping.reference)
@@ -102,14 +106,17 @@ class AnalogTile:
 
     def forward(self, x: Tensor) -> Tensor:
         """``y = W x``: ``(batch, in)`` to ``(batch, out)``, in the type and place of ``x``."""
+        self.usage.forward += len(x)
         return self._product(x, "forward", self._reference.T)
 
     def backward(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``, in the type and place of ``d``."""
+        self.usage.backward += len(d)
         return self._product(d, "backward", self._reference)
 
     def weights(self) -> Map:
         """Read all cells: weights ``(out, in)``, with the noise of one reading."""
+        self.usage.columns_read += self.shape[1]
         if not self.crossbar.capabilities.tensors:
             return self.mapping.to_weights(self.crossbar.read())
         measured = cast(TensorCrossbar, self.crossbar).read_tensor()
@@ -118,6 +125,7 @@ class AnalogTile:
     def read_columns(self, columns: int | Sequence[int]) -> Map:
         """Read some inputs' cells: weights ``(out, columns)``."""
         picked = np.atleast_1d(np.asarray(columns, np.intp))
+        self.usage.columns_read += picked.size
         measured = self.crossbar.read(columns=picked)
         reference = self.mapping.reference[:, picked]
         weights: Map = (measured - reference) / self.mapping.siemens_per_weight
@@ -146,6 +154,7 @@ class AnalogTile:
             self._doubts_in_a_row = 0
         self.pulses += applied
         self.programs += 1
+        self.usage.count_program(program, applied, self.crossbar)
         return applied
 
     def _read_again(self, doubt: InDoubtError) -> None:
@@ -197,7 +206,12 @@ class AnalogTile:
             BadInputError: not finite; no pulse was sent.
             InstrumentError: see ``apply``.
         """
-        drawn = rule.draw(x, d, lr, self.dw_min, rng, self.pulses_per_program)
+        most = self.pulses_per_program
+        drawn = rule.draw(x, d, lr, self.dw_min, rng, most)
+        self.usage.updates += 1
+        if drawn.clipped:
+            self.usage.clipped += drawn.clipped
+            self.strongest.note(x, d, lr, self.dw_min, rule, most, drawn.clipped)
         pulses = self.apply_trains(drawn.program)
         return UpdateReport(pulses, drawn.clipped, drawn.wanted, drawn.strongest)
 
@@ -275,6 +289,13 @@ class AnalogTile:
 
     def _on_device(self, values: Map) -> Tensor:
         return torch.from_numpy(values).to(self._device)
+
+
+def parts_of(tile: object) -> list[AnalogTile]:
+    """The tiles on crossbars that a tile of any kind is made of; none of one that is on none."""
+    if isinstance(tile, AnalogTile):
+        return [tile]
+    return [leaf for part in getattr(tile, "parts", ()) for leaf in parts_of(part)]
 
 
 def _device_of(crossbar: Crossbar) -> torch.device:

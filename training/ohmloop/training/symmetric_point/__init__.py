@@ -1,0 +1,1 @@
+"""Symmetric points, measured by zero-shifting on a budget of pulses."""
