@@ -19,6 +19,7 @@ from .entries import filter_of
 from .families import Candidate, Family, family_of
 from .noises import FEWEST, WEAK, NoiseModel, population
 from .reference import Filter, Noise
+from .retry import retried
 from .scoring import Model, Optimum, Problem, likelier, maximise, restriction
 from .screening import screen
 from .start import Frame, frame_of
@@ -129,6 +130,8 @@ def fit_good(
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
+    if rounds:
+        best = retried(problem, best, start, iterations)
     return Fitted(family, noise, frame, best)
 
 
