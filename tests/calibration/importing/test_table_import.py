@@ -234,7 +234,19 @@ def test_too_few_pulses(table):
 
 def test_staircases_of_amplitude_are_not_identical_pulses(table):
     text = "pulse_voltage [V],conductance [uS]\n" + "\n".join(f"{1 + k / 10},{k}" for k in range(9))
-    with pytest.raises(BadInputError, match=r"up pulses go from 1 V to 1\.8 V.*identical pulses"):
+    with pytest.raises(
+        BadInputError, match=r"up pulses go from 1 V to 1\.8 V.*one amplitude$"
+    ) as no:
+        import_table(table(text))
+    assert "a staircase of amplitudes" in str(no.value)
+
+
+def test_two_amplitudes_are_two_tables(table):
+    volts = [1.0] * 9 + [1.5] * 9
+    text = "pulse_voltage [V],conductance [uS]\n" + "\n".join(
+        f"{v},{k}" for k, v in enumerate(volts)
+    )
+    with pytest.raises(BadInputError, match=r"up pulses go from 1 V to 1\.5 V.*keep the rows of"):
         import_table(table(text))
 
 

@@ -19,7 +19,8 @@ from .entries import filter_of
 from .families import Candidate, Family, family_of
 from .noises import FEWEST, WEAK, NoiseModel, population
 from .reference import Filter, Noise
-from .scoring import Model, Optimum, Problem, likelier, maximise, restriction
+from .retry import retried
+from .scoring import Model, Optimum, Problem, excess, likelier, maximise, restriction
 from .screening import screen
 from .start import Frame, frame_of
 from .trajectories import Array, Trajectories
@@ -40,12 +41,14 @@ class Fitted:
         noise: coordinates of the noises.
         frame: of the cells.
         best: where the scoring ended.
+        scatter: of the scores about it, ``(cells, x, x)``; the information, where they are normal.
     """
 
     family: Family
     noise: NoiseModel
     frame: Frame
     best: Optimum
+    scatter: Array
 
     @property
     def parameters(self) -> tuple[Array, ...]:
@@ -129,7 +132,13 @@ def fit_good(
     for _ in range(rounds):
         problem = _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
-    return Fitted(family, noise, frame, best)
+    if not rounds:
+        return Fitted(family, noise, frame, best, best.information)
+    best = retried(problem, best, start, iterations)
+    root = np.sqrt(excess(problem, best))
+    more = root[:, :, None] * root[:, None, :] - 1
+    scatter = best.information + more * (best.information - problem.precision)
+    return Fitted(family, noise, frame, best, scatter)
 
 
 _WIDE = float(np.log(0.1))
@@ -238,6 +247,7 @@ def in_units(fitted: Fitted, health: NDArray[np.int8], good: NDArray[np.intp]) -
     count = health.size
     values, jacobian = _jacobian(fitted)
     inner, solid = inverse_information(best)
+    inner = inner @ np.nan_to_num(fitted.scatter) @ inner
     part = jacobian @ inner @ jacobian.transpose(0, 2, 1)
     fixed = (jacobian == 0).all(axis=(0, 2))
     part[:, fixed, :] = part[:, :, fixed] = np.nan

@@ -14,7 +14,7 @@ import numpy as np
 from ohmloop.sim_backend.engine.kernel_noise import compiled
 from ohmloop.sim_backend.engine.laws import q_down, q_up
 
-from .reference import FAR, SLOPE_STEP
+from .reference import FAR, RARE, SLOPE_STEP
 from .robust import LIMIT
 
 _ROOT_2, _DENSITY = sqrt(2.0), 1 / sqrt(2 * np.pi)
@@ -121,4 +121,5 @@ def _beyond(distance: Any, variance: Any) -> Any:
         return -distance, 0.0
     density, below = exp(-z * z / 2) * _DENSITY, 0.5 * (1 + erf(z / _ROOT_2))
     h = z * below + density
-    return s * h - distance, max((1 + z * z) * below + z * density - h * h, 0.0)
+    common = below * (1 + RARE) / (below + RARE)
+    return s * h - distance, common * max((1 + z * z) * below + z * density - h * h, 0.0)

@@ -8,7 +8,8 @@ One pulse at a state with mean m and variance P, with step q and slope q' at m, 
 which for steps linear in the state is exact. A bound cuts that normal off: its moments become those
 of ``min(x, bound)``. What of the normal was beyond the bound before the pulse is no state, so the
 cut takes only what it adds to that one; so a state that dwells before a soft bound is not pushed
-away from it by its own uncertainty. A reading is ``g (1 + read_std eta) + read_add eta``; its error
+away from it by its own uncertainty. What a probability below ``RARE`` leaves is left out.
+A reading is ``g (1 + read_std eta) + read_add eta``; its error
 of prediction updates both moments (extended Kalman filter; likelihood by prediction errors:
 Schweppe, IEEE Trans. Inf. Theory 11:61, 1965). An outlier (``robust``) moves the mean no farther
 than ``LIMIT`` standard deviations, and half of what is left of it is taken as uncertainty of the
@@ -34,6 +35,10 @@ SLOPE_STEP = 1e-6
 """Of the range, for the slope of a step."""
 FAR = 6.0
 """Standard deviations beyond which a bound does not matter."""
+RARE = 0.1
+"""Probability of a state off its bound below which it is an outlier, and no part of the variance: a
+cell that dwells at a hard bound is off it only where a step fails, and that tells next to nothing
+of the noise of steps, but has the variance of a normal state that does."""
 
 
 class Noise(NamedTuple):
@@ -162,6 +167,7 @@ def _beyond(distance: Array, variance: Array) -> tuple[Array, Array]:
     density, below = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), ndtr(z)
     h = z * below + density
     share = np.maximum((1 + z**2) * below + z * density - h**2, 0.0)
+    share = share * below * (1 + RARE) / (below + RARE)
     free, beyond = distance >= FAR * s, distance <= -FAR * s
     lost = np.where(free, 0.0, np.where(beyond, -distance, s * h - distance))
     return lost, np.where(free, 1.0, np.where(beyond, 0.0, share))

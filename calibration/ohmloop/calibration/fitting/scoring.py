@@ -30,6 +30,7 @@ _DONE, _CLOSE = 1e-4, 0.05
 0.05 is a third of a standard error at most."""
 _NUDGE = 1e-2
 """Of the logarithm of a noise, for differences."""
+_MOST_EXCESS = 9.0
 _NUMBERS = 4_000_000
 """Errors worked on at once: so many that they stay in memory that is near."""
 
@@ -199,6 +200,29 @@ def slopes(problem: Problem, x: Array, cells: NDArray[np.intp]) -> Slopes:
     root = np.sqrt(s)
     mean, spread = (errors[1:] - v) / (_STEP * root), (variances[1:] - s) / (_STEP * s)
     return Slopes(v / root, s, mean.transpose(1, 0, 2), spread.transpose(1, 0, 2))
+
+
+def excess(problem: Problem, best: Optimum) -> Array:
+    """By how much the scores of a cell vary more than its information says, ``(cells, x)``.
+
+    Errors that are not quite normal, as near a hard bound, tell less than the expected information
+    says; then the sum of squared scores is larger than it. At least 1: a cell whose scores happen
+    to vary less is not better known for it (variance by both: White, Econometrica 50:1, 1982).
+
+    Args:
+        problem: what was maximised.
+        best: its maximum.
+    """
+    found = np.ones(best.x.T.shape)
+    for cells in blocks(problem):
+        s = slopes(problem, best.x[:, cells], cells)
+        w = weight(s.z)[:, None]
+        z = s.z[:, None]
+        score = 0.5 * s.spread * (w * z**2 - CONSISTENCY) - s.mean * w * z
+        told = (w * (s.mean**2 + 0.5 * s.spread**2)).sum(axis=2)
+        ratio = np.nan_to_num((score**2).sum(axis=2) / np.maximum(told, 1e-300), nan=1.0)
+        found[cells] = np.clip(ratio, 1.0, _MOST_EXCESS)
+    return found
 
 
 def restriction(problem: Problem, best: Optimum, means: int) -> Array:

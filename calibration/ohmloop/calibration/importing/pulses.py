@@ -17,6 +17,8 @@ NONE = frozenset({"", "0", "none", "read"})
 """Words of a column ``direction``."""
 ALIKE = 0.01
 """Amplitudes that differ by more than this share are not the same pulse."""
+STAIRCASE = 0.5
+"""Share of pulses that are unlike the one before, from which on amplitudes are a staircase."""
 
 Amplitudes = tuple[float | None, float | None]
 
@@ -78,6 +80,16 @@ def _amplitude(columns: Columns, volts: NDArray[np.float64], word: str) -> float
         low, high = (with_unit(float(v), "V") for v in (volts.min(), volts.max()))
         raise BadInputError(
             f"{columns.table.path}: {word} pulses go from {low} to {high}: a response function is"
-            " of identical pulses; keep the rows of one amplitude"
+            f" of identical pulses; {_instead(volts)}"
         )
     return middle
+
+
+def _instead(volts: NDArray[np.float64]) -> str:
+    """What to do with unlike pulses: of a staircase hardly two are alike."""
+    if np.mean(np.abs(np.diff(volts)) > ALIKE * np.abs(volts[1:])) > STAIRCASE:
+        return (
+            "these change from pulse to pulse, a staircase of amplitudes as ferroelectric cells are"
+            " often written with, which nothing here describes: measure trains of one amplitude"
+        )
+    return "keep the rows of one amplitude"

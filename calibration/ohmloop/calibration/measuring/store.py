@@ -9,7 +9,8 @@
 
 A pulse program is written down before it is sent, and again when it is done; a reading, as soon as
 it is there. So a process killed at any moment leaves at most one program open, and that one is in
-doubt. What survives a loss of power is up to the operating system: the last steps may be gone.
+doubt. A loss of power may take the last steps with it: what the operating system had not yet
+written, and never what was written before the last checkpoint, at most 16 MiB of the file ago.
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ class MeasurementStore:
 
     def __init__(self, path: Path | None = None, *, make: bool = True) -> None:
         self.path = path
+        self._programs: set[str] = set()  # that are known to be in the file
+        self._ends: dict[str, int] = {}  # first position of a routine that has no step
         if path is not None and not path.parent.is_dir():
             raise BadInputError(f"{path}: there is no folder {path.parent}")
         if path is not None and not make and not path.is_file():
@@ -228,11 +231,13 @@ class MeasurementStore:
         seconds: float | None = None,
     ) -> int:
         """Write a step down, before it is done or after; returns its number."""
-        if program is not None:  # first, so that no step names one that is not there
+        if program is not None and program.digest not in self._programs:
+            # first, so that no step names one that is not there
             self._db.execute(
                 "insert or ignore into programs values (?, ?)",
                 (program.digest, program.to_bytes()),
             )
+            self._programs.add(program.digest)
         cursor = self._db.execute(
             "insert into steps (routine, position, kind, label, repeat, arguments, digest, state,"
             " result, shape, program, time, seconds)"
@@ -242,6 +247,7 @@ class MeasurementStore:
                 *_bytes(result), None if program is None else program.digest, time, seconds,
             ),
         )  # fmt: skip
+        self._ends[routine] = max(self._end(routine), position + 1)
         return int(cursor.lastrowid or 0)
 
     def settle(
@@ -260,9 +266,12 @@ class MeasurementStore:
     def forget(self, number: int) -> None:
         """Take back a step that was written down and then not begun."""
         self._db.execute("delete from steps where number = ? and state = 'intended'", (number,))
+        self._ends.clear()
 
     def step(self, routine: str, position: int) -> Step | None:
         """One step of a routine, if it came to it."""
+        if position >= self._end(routine):
+            return None
         rows = self._select("where routine = ? and position = ?", (routine, position))
         return rows[0] if rows else None
 
@@ -276,6 +285,15 @@ class MeasurementStore:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _end(self, routine: str) -> int:
+        """First position of a routine that has no step, nor has any after it."""
+        if routine not in self._ends:
+            ((last,),) = self._db.execute(
+                "select coalesce(max(position), -1) from steps where routine = ?", (routine,)
+            )
+            self._ends[routine] = int(last) + 1
+        return self._ends[routine]
 
     def _routine(self, name: str) -> tuple[str, str, str] | None:
         found: tuple[str, str, str] | None = self._db.execute(
