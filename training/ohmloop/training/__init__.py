@@ -23,6 +23,9 @@ from .layers.analog_parameter import AnalogParameter
 from .layers.convert import convert_to_analog
 from .layers.linear import AnalogLinear, analog_layers, analog_tiles
 from .models import mlp
+from .symmetric_point.fast_arrays import zero_shift_fast
+from .symmetric_point.residual import Residual, recommended
+from .symmetric_point.zero_shift import ZeroShift, zero_shift
 from .tiles.exact_tile import ExactTile
 from .tiles.mapping import Mapping, w_max_for
 from .tiles.placement import CrossbarPool
@@ -61,6 +64,7 @@ __all__ = [
     "Mapping",
     "PulseSettings",
     "PulsedUpdate",
+    "Residual",
     "RunState",
     "Schedule",
     "Split",
@@ -72,6 +76,7 @@ __all__ = [
     "Usage",
     "WarmUp",
     "WriteReport",
+    "ZeroShift",
     "analog_layers",
     "analog_tiles",
     "cifar",
@@ -84,6 +89,9 @@ __all__ = [
     "judge",
     "mlp",
     "pulsed_update",
+    "recommended",
     "refresh",
     "w_max_for",
+    "zero_shift",
+    "zero_shift_fast",
 ]

@@ -14,6 +14,7 @@ from .algorithm import Algorithm
 from .data import DataConfig
 from .model import ModelConfig
 from .training import TrainingConfig
+from .zero_shift import ZeroShiftConfig
 
 if TYPE_CHECKING:
     from ohmloop.training import DataSet
@@ -27,6 +28,7 @@ class Experiment(Record):
         crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``; may be left to the command line.
         calibration: what training knows of the cells, where the bench file does not say.
         periphery: what surrounds the cells of a twin, as its configuration says it.
+        zero_shift: measure the symmetric points of the fast arrays before training.
         omega: see ``convert_to_analog``.
         seed: of everything random on the training side, and of a twin's noise.
     """
@@ -39,6 +41,7 @@ class Experiment(Record):
     data: DataConfig = DataConfig()
     algorithm: Algorithm
     training: TrainingConfig
+    zero_shift: ZeroShiftConfig | None = None
     omega: Annotated[float, Field(gt=0, le=1)] = 0.2
     seed: int = 0
 
