@@ -368,6 +368,40 @@ def train(
     screen.result(run(experiment, screen, crossbar, calibration, resume, runs, record))
 
 
+@app.command(name="symmetric-point")
+def symmetric_point(
+    crossbar: Annotated[
+        str, typer.Argument(help="Bench file, calibration file or sim:...", show_default=False)
+    ],
+    error: Annotated[
+        str, typer.Option(help="Share of the distance to the symmetric point that may be left.")
+    ] = "1%",
+    budget: Annotated[
+        int | None,
+        typer.Option(help="Most pulses a cell may get; what theory asks for if none."),
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Calibration file of the crossbar; wins over the bench's.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File (.nc) for what was found.")
+    ] = None,
+    record: Record = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring cells to their symmetric points by alternating pulses, and say which algorithms fit.
+
+    What the cells held is lost.
+
+    Examples: `ohmloop symmetric-point chip.nc`,
+    `ohmloop symmetric-point bench.yaml --error 2% --budget 2000 -o points.nc`
+    """
+    from .symmetric_point import symmetric_point as run
+
+    screen = Screen(as_json)
+    screen.result(run(crossbar, screen, error, budget, calibration, output, record))
+
+
 @app.command()
 def report(
     subject: Annotated[Path, typer.Argument(help="Run folder or calibration file.")],

@@ -13,6 +13,7 @@ from .bookkeeper import COST_HEADER, cost_rows, percent
 from .console import Screen
 from .experiments import Experiment, load_experiment
 from .run_folder import RunFolder
+from .symmetric_point import SHIFT_HEADER, shift_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,6 +55,7 @@ def write_run_report(folder: Path, output: Path | None = None) -> Path:
         experiment, history = load_experiment(folder / "experiment.yaml"), run.history()
         journal = totals(folder, run)
         usage, confusion = run.read_json("usage.json"), run.read_json("confusion.json")
+        shifts = run.read_json("zero_shift.json")
     finally:
         run.close()
     if not history:
@@ -65,6 +67,7 @@ def write_run_report(folder: Path, output: Path | None = None) -> Path:
         ("Epochs", table(_rows(history), ("epoch", "loss", "accuracy", "pulses", "seconds"))),
         *_cost_sections(usage),
         *_confusion_sections(confusion),
+        *_shift_sections(shifts),
         ("Configuration", table(_flat(experiment.model_dump()))),
     ]
     where = output or folder / "report.html"
@@ -160,6 +163,14 @@ def _confusion_sections(confusion: Any) -> list[tuple[str, str]]:
     header = ("class", *(str(k) for k in range(len(confusion))))
     rows = [(str(k), *map(str, row)) for k, row in enumerate(confusion)]
     return [("Held-out samples of each class (row), taken for (column)", table(rows, header))]
+
+
+def _shift_sections(shifts: Any) -> list[tuple[str, str]]:
+    from ohmloop.calibration.reporting import table
+
+    if not shifts:
+        return []
+    return [("Symmetric points before training", table(shift_rows(shifts), SHIFT_HEADER))]
 
 
 def _rows(history: History) -> list[tuple[str, ...]]:

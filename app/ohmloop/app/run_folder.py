@@ -10,6 +10,7 @@
         checkpoint/       where the run goes on: state.json, tensors.safetensors (no pickle)
         best/             what is digital of the best epoch, likewise
         usage.json        what each tile was used for, and what that cost
+        zero_shift.json   symmetric points found before training, where that is asked for
         confusion.json    which classes were taken for which, where that is asked for
         report.html
 """

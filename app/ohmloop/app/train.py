@@ -11,11 +11,12 @@ import yaml
 from ohmloop.drivers import BadInputError, ConfigError, Crossbar, open_crossbar
 
 from .bookkeeper import Bookkeeper, outcome, restore_best, save, tell_outcome
-from .console import Screen
+from .console import Report, Screen
 from .experiments import Experiment, load_experiment
 from .experiments.experiment import relocated
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
+from .symmetric_point import figures_of, tell_shifts
 
 if TYPE_CHECKING:
     from ohmloop.training import DataSet, Trainer
@@ -92,6 +93,7 @@ def run_experiment(
         trainer.restore(*_trainer_part(checkpoint))
         run.keep_until(trainer.epoch)
     else:
+        _zero_shift(experiment, trainer, run, screen)
         save(run, trainer, chip)
     with screen.progress(experiment.name) as progress:
         trainer.callbacks.append(Bookkeeper(run, chip, experiment, progress, screen))
@@ -154,6 +156,23 @@ def make_model(experiment: Experiment, data: DataSet) -> Any:
         raise BadInputError(f"{experiment.name}: {error}") from error
 
 
+def _zero_shift(experiment: Experiment, trainer: Trainer, run: RunFolder, screen: Screen) -> None:
+    """Measure the symmetric points of the fast arrays, where that is asked for."""
+    if experiment.zero_shift is None:
+        return
+    from ohmloop.training import zero_shift_fast
+
+    how = experiment.zero_shift
+    with screen.progress("zero-shifting") as progress:
+
+        def tell(name: str) -> Report:
+            return lambda done, total, text: progress(done, total, f"{name}, {text}")
+
+        found = zero_shift_fast(trainer.model, how.error, how.budget, tell)
+    tell_shifts(found, screen)
+    run.write_json("zero_shift.json", {name: figures_of(shift) for name, shift in found.items()})
+
+
 def _calm_threads(model: Any) -> None:
     """One thread for small layers: handing their products around costs more than making them."""
     import torch
@@ -166,6 +185,12 @@ def _check(experiment: Experiment, where: Path | None) -> None:
     if experiment.algorithm.arrays and experiment.crossbar is None:
         raise ConfigError(
             where, "crossbar", "is missing: name a bench file or a chip file, here or by --crossbar"
+        )
+    if experiment.zero_shift and experiment.algorithm.arrays < 2:
+        raise ConfigError(
+            where,
+            "zero_shift",
+            f"is for algorithms with fast arrays; {experiment.algorithm.name} has none",
         )
 
 

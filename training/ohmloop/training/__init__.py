@@ -41,6 +41,9 @@ from .layers.recurrent import (
     AnalogRNNCell,
 )
 from .models import conv_net, lenet, mlp
+from .symmetric_point.fast_arrays import zero_shift_fast
+from .symmetric_point.residual import Residual, recommended
+from .symmetric_point.zero_shift import ZeroShift, zero_shift
 from .tiles.differential_tile import DifferentialTile
 from .tiles.exact_tile import ExactTile
 from .tiles.mapping import Mapping, w_max_for
@@ -106,6 +109,7 @@ __all__ = [
     "PulseSettings",
     "PulsedUpdate",
     "ReferenceTile",
+    "Residual",
     "ResidualLearning",
     "ResidualLearningV2",
     "RunState",
@@ -124,6 +128,7 @@ __all__ = [
     "WarmUp",
     "WritableTile",
     "WriteReport",
+    "ZeroShift",
     "analog_layers",
     "analog_tiles",
     "cifar",
@@ -139,7 +144,10 @@ __all__ = [
     "lenet",
     "mlp",
     "pulsed_update",
+    "recommended",
     "refresh",
     "to_digital",
     "w_max_for",
+    "zero_shift",
+    "zero_shift_fast",
 ]

@@ -17,6 +17,7 @@ from .mapping import MappingConfig
 from .model import ModelConfig
 from .pipeline import PipelineConfig
 from .training import TrainingConfig
+from .zero_shift import ZeroShiftConfig
 
 if TYPE_CHECKING:
     from ohmloop.training import DataSet
@@ -31,6 +32,7 @@ class Experiment(Record):
         calibration: what training knows of the cells, where the bench file does not say.
         periphery: what surrounds the cells of a twin, as its configuration says it.
         pipeline: how the model is spread over benches; None keeps it on one crossbar.
+        zero_shift: measure the symmetric points of the fast arrays before training.
         omega: see ``convert_to_analog``.
         mapping: how weights are kept on the crossbar; its ``omega`` goes before the one here.
         seed: of everything random on the training side, and of a twin's noise.
@@ -45,6 +47,7 @@ class Experiment(Record):
     algorithm: Algorithm
     training: TrainingConfig
     pipeline: PipelineConfig | None = None
+    zero_shift: ZeroShiftConfig | None = None
     omega: Annotated[float, Field(gt=0, le=1)] = 0.2
     mapping: MappingConfig = MappingConfig()
     seed: int = 0

@@ -1,10 +1,8 @@
 """Zero-shifting: alternating pulses until cells rest at their symmetric points, on a budget.
 
 As many pulses as theory asks for, with readings on the way, and no more: it stops where the drift
-cannot be told from noise, or is far below the granularity, which more pulses cannot undercut. The
-symmetric point is the mean of the second half of the readings, less what theory says is left in it
-of the start. The rate at which the start is forgotten is that of a straight response, and may be
-off: a fifth of what is taken off counts as an error.
+cannot be told from noise, or is far below the granularity, which more pulses cannot undercut. What
+is left of the start by then is taken off (``estimate``).
 """
 
 from __future__ import annotations
@@ -18,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, LimitError
-from ohmloop.drivers.alternation import SETTLED, alternation, drift_in_errors, fixed_point, onward
+from ohmloop.drivers.alternation import SETTLED, alternation, drift_in_errors, onward
 from ohmloop.training.tiles.mapping import Map
 from ohmloop.training.tiles.tile import AnalogTile
 
+from .estimate import Estimate, estimate
 from .residual import Residual
 from .theory import attraction, left_after, pulses_for
 
@@ -33,7 +32,7 @@ _COVERED = 0.9  # share of the cells that get what they need: a few slow ones mu
 _FLOOR = (
     0.05  # granularities of drift over a quarter of the readings, below which it does not count
 )
-_UNSURE = 0.2  # share of what is taken off for the start that may be wrong
+_INSIDE = 0.1  # share of the range that symmetric points are away from either bound, at least
 _SAMPLES = 64  # of one program: what a program holds is lowered to counts of all cells at once
 
 Ending = Literal["settled", "at the floor", "as planned"]
@@ -144,32 +143,36 @@ def zero_shift(
     planned = plan(tile, error, budget)
     start = _conductance(tile)
     readings, ending = _alternate(tile, planned, tell)
-    found = _symmetric_point(tile, planned, start, readings)
-    point, stderr, unsure = found
+    found = _estimate(tile, planned, start, readings)
     result = ZeroShift(
         plan=planned,
         pulses=len(readings) * planned.per_reading,
         ending=ending,
         start=start,
-        symmetric_point=point,
-        stderr=stderr,
+        symmetric_point=found.point,
+        stderr=found.stderr,
         drift_in_errors=_drift(tile, readings)[0],
-        before=_before(tile, point, stderr),
-        after=_after(tile, stderr, unsure),
+        before=_before(tile, found.point, found.stderr),
+        after=_after(tile, found.stderr, found.unsure),
     )
     if adopt:
         usable, old = tile.mapping.usable, tile.mapping.reference
-        tile.rescale(np.where(usable, point, old), tile.mapping.siemens_per_weight)
+        tile.rescale(np.where(usable, found.point, old), tile.mapping.siemens_per_weight)
     return result
 
 
-def _rates(tile: AnalogTile) -> Map:
-    """Of all cells; those that are not usable may have none."""
-    mapping = tile.mapping
-    known = tile.crossbar.characteristics
-    point = mapping.reference if known is None else known.symmetric_point
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return attraction(mapping.dg_min, point - mapping.g_min, mapping.g_max - point)
+def _rates(tile: AnalogTile, point: Map | None = None) -> Map:
+    """Of all cells, with symmetric points at ``point`` (as known, if None).
+
+    A point near a bound, or beyond, is more likely to be told wrongly: it counts as within them.
+    """
+    mapping, known = tile.mapping, tile.crossbar.characteristics
+    if point is None:
+        point = mapping.reference if known is None else known.symmetric_point
+    reach = mapping.g_max - mapping.g_min
+    below = np.clip(point - mapping.g_min, _INSIDE * reach, (1 - _INSIDE) * reach)
+    with np.errstate(divide="ignore", invalid="ignore"):  # cells that are not usable
+        return attraction(mapping.dg_min, below, reach - below)
 
 
 def _odd_from(count: float) -> int:
@@ -225,20 +228,22 @@ def _drift(tile: AnalogTile, readings: Map) -> tuple[float, float]:
     return drift_in_errors(steps), float(onward(steps).mean())
 
 
-def _symmetric_point(
-    tile: AnalogTile, planned: Plan, start: Map, readings: Map
-) -> tuple[Map, Map, Map]:
-    """Of every cell, its standard error, and the part of that which is common to all; S."""
-    mean, error = fixed_point(readings)
-    half = len(readings) // 2
-    given = planned.per_reading * np.arange(1 + len(readings) - half, 1 + len(readings))
-    left = left_after(given[:, None, None].astype(float), _rates(tile)[None]).mean(axis=0)
-    rest = np.maximum(1 - left, 0.05)
-    taken_off = left * (start - mean) / rest
-    unsure = _UNSURE * np.abs(taken_off)
-    usable = tile.mapping.usable
-    maps = (mean - taken_off, np.hypot(error / rest, unsure), unsure)
-    return tuple(np.where(usable, values, np.nan) for values in maps)  # type: ignore[return-value]
+def _estimate(tile: AnalogTile, planned: Plan, start: Map, readings: Map) -> Estimate:
+    """Maps of the tile; nan for cells that are not usable."""
+    usable, dg_min = tile.mapping.usable, tile.mapping.dg_min
+
+    def found(rates: Map) -> Estimate:
+        cells = start[usable], readings[:, usable]
+        return estimate(*cells, planned.per_reading, rates[usable], dg_min[usable])
+
+    def spread(values: Map) -> Map:
+        whole = np.full(tile.shape, np.nan)
+        whole[usable] = values
+        return whole
+
+    first = spread(found(_rates(tile)).point)  # where the rates are not what they were taken for
+    last = found(_rates(tile, first))
+    return Estimate(spread(last.point), spread(last.stderr), spread(last.unsure))
 
 
 def _before(tile: AnalogTile, point: Map, stderr: Map) -> Residual:
