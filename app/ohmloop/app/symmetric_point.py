@@ -80,7 +80,7 @@ def tell_shifts(found: Mapping[str, ZeroShift], screen: Screen) -> None:
     for name, values in figures.items():
         if values["pulses_by_theory"] > values["pulses"] and values["ended"] == "as planned":
             screen.say(
-                f"{name}: the budget of {values['pulses']} pulses leaves"
+                f"{name}: {values['pulses']} pulses, all that the budget has room for, leave"
                 f" {100 * values['left']:.2g} % of the distance to the symmetric point;"
                 f" {values['pulses_by_theory']} would leave what was asked for"
             )

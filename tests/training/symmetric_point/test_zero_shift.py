@@ -12,7 +12,6 @@ from ohmloop.drivers import BadInputError, Capabilities, LimitError, Limits
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 from ohmloop.training import (
     AnalogTile,
-    TikiTaka,
     convert_to_analog,
     mlp,
     zero_shift,
@@ -187,7 +186,6 @@ def test_fast_arrays_of_a_model():
     layers[0].tiles[0].rescale(np.zeros_like(main[0]), 1.0)
     model.load_state_dict(state)
     assert np.array_equal(layers[0].tiles[0].mapping.reference, found["linear1/0"].symmetric_point)
-    TikiTaka(model.parameters(), rng=np.random.default_rng(0))
 
 
 def test_a_model_without_fast_arrays_and_limits_of_any_array():

@@ -8,7 +8,7 @@ is left of the start by then is taken off (``estimate``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf, isfinite
 from typing import Literal
 
@@ -107,13 +107,13 @@ def plan(tile: AnalogTile, error: float = 0.01, budget: int | None = None) -> Pl
     asked = ceil(float(np.quantile(pulses_for(error, rate), _COVERED)))
     most = inf if budget is None else budget
     readings = min(READINGS, FEWEST * max(1, int(min(asked, most)) // FEWEST))
-    wanted = _odd_from(asked / readings)
-    while wanted > 1 and wanted * readings > most:
-        wanted -= 2
-    found = Plan(readings, wanted, 0.0, asked)
+    per_reading = _odd_from(asked / readings)
+    while per_reading > 1 and per_reading * readings > most:
+        per_reading -= 2
+    found = Plan(readings, per_reading, 0.0, asked)
     left = float(np.quantile(left_after(found.pulses, rate), _COVERED))
     _check_limits(tile, found)
-    return Plan(readings, wanted, left, asked)
+    return replace(found, error=left)
 
 
 def zero_shift(
