@@ -96,7 +96,7 @@ def test_the_examples_are_valid(file: Any) -> None:
 def test_every_example_runs_and_learns(file: Any, ohmloop: Any, tmp_path: Any) -> None:
     """Far from chance, 0.1, after three epochs."""
     short = tmp_path / file.name
-    short.write_text(file.read_text(encoding="utf-8").replace("epochs: 10", "epochs: 3"))
+    short.write_text(file.read_text(encoding="utf-8").replace("epochs: 8", "epochs: 3"))
     result = ohmloop("train", short, "--runs", tmp_path / "runs", "--json")
     assert result.status == 0, result.err
     assert json.loads(result.out)["accuracy"] > 0.5

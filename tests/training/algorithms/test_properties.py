@@ -14,13 +14,16 @@ from ohmloop.training import (
     AnalogParameter,
     AnalogSGD,
     ChoppedTikiTaka,
+    DataSet,
     ExactTile,
     MixedPrecision,
     MultiTileResidualLearning,
     ResidualLearning,
     ResidualLearningV2,
+    Split,
     TikiTaka,
     TikiTakaV2,
+    Trainer,
     convert_to_analog,
     mlp,
 )
@@ -189,6 +192,15 @@ def test_what_trains_cannot_hold_is_counted(
     share = optimizer.clipped_share()
     assert 0.25 < share < 0.5  # the mean of a lost update and a whole one
     assert optimizer.clipped_share() == 0
+
+
+def test_the_trainer_tells_the_loss_of_every_epoch(rng: np.random.Generator) -> None:
+    split = Split(torch.rand(8, 6), torch.arange(8) % 3)
+    optimizer = AnalogSGD((model := mlp([6, 3], seed=0)).parameters(), rng=rng)
+    told: list[float] = []
+    optimizer.epoch_ended = told.append
+    trainer = Trainer(model, optimizer, DataSet("few", split, split, 3), rng=rng)
+    assert told == [record.loss for record in trainer.run(3)]
 
 
 def test_the_experimental_one_says_so() -> None:

@@ -119,6 +119,9 @@ class ERIDER(RIDER):
     P for its products, reprogrammed seldom; it is kept digitally here, which is that without the
     errors of writing.
 
+    The paper turns the chopper with odds of 0.05 and transfers all columns at every step. With
+    columns in turn, each should be read a few times before the chopper turns, so lower its odds.
+
     Args:
         params: ``model.parameters()`` of a model converted with ``arrays=2``.
         lr: learning rate of digital parameters, and scale of the transfer.
