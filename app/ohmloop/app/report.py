@@ -14,6 +14,7 @@ from .console import Screen
 from .experiments import Experiment, load_experiment
 from .run_folder import RunFolder
 from .symmetric_point import SHIFT_HEADER, shift_rows
+from .theory.study_file import is_study, write_study_report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,9 @@ def report(subject: Path, output: Path | None, screen: Screen) -> dict[str, Any]
     Raises:
         BadInputError: it is neither.
     """
-    if subject.is_dir():
+    if subject.is_dir() and is_study(subject / "experiment.yaml"):
+        page = write_study_report(subject, output)
+    elif subject.is_dir():
         page = write_run_report(subject, output)
     elif subject.suffix == ".nc" and subject.exists():
         page = _write_chip_report(subject, output)

@@ -17,6 +17,7 @@ from .experiments.experiment import relocated
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 from .symmetric_point import figures_of, tell_shifts
+from .theory.study_file import is_study, run_study
 
 if TYPE_CHECKING:
     from ohmloop.training import DataSet, Trainer
@@ -41,6 +42,13 @@ def train(
     """
     if (file is None) == (resume is None):
         raise BadInputError("give an experiment file, or --resume with a run folder")
+    if is_study(file or (resume or Path()) / "experiment.yaml"):
+        if file is None or crossbar or calibration or record:
+            raise BadInputError(
+                f"{file or resume}: a study takes no --resume, --crossbar, --calibration or"
+                " --record; it is run as its file says, and run anew"
+            )
+        return run_study(file, screen, runs)
     experiment = load_experiment(file or (resume or Path()) / "experiment.yaml")
     experiment = experiment.model_copy(
         update={

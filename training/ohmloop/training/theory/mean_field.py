@@ -33,10 +33,10 @@ def mean_size(gradient: Array, sigma: float) -> Array:
     """``E|g + sigma xi|`` with xi standard normal (the mean of a folded normal)."""
     if sigma == 0:
         sizes: Array = np.abs(gradient)
-        return sizes
-    z = gradient / (sigma * np.sqrt(2))
-    erf = torch.erf(torch.from_numpy(np.asarray(z, np.float64))).numpy()
-    sizes = sigma * np.sqrt(2 / np.pi) * np.exp(-(z**2)) + gradient * erf
+    else:
+        z = gradient / (sigma * np.sqrt(2))
+        erf = torch.erf(torch.from_numpy(np.asarray(z, np.float64))).numpy()
+        sizes = sigma * np.sqrt(2 / np.pi) * np.exp(-(z**2)) + gradient * erf
     return sizes
 
 

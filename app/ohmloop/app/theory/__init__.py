@@ -1,0 +1,1 @@
+"""Studies of what theory says: small problems with a known answer, swept and drawn."""

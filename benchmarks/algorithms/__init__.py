@@ -1,0 +1,1 @@
+"""Algorithms in the settings of the papers, beside the papers' own figures."""
