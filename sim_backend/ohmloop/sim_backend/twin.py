@@ -126,26 +126,39 @@ class TwinCrossbar(Crossbar):
         """``read`` as a float64 tensor where the twin lives."""
         return self._tensor(self.read(rows, columns))
 
-    def forward_tensor(self, column_voltages: Tensor) -> Tensor:
-        """``forward`` on tensors: ``(batch, columns)`` V to ``(batch, rows)`` A."""
-        if isinstance(self.cells.arrays, NumpyArrays):
-            return self._tensor(self.forward(column_voltages.detach().numpy()))
-        self._check_tensor(column_voltages, self.shape[1], "column_voltages")
-        if self._around and self.capabilities.parallel_forward:
-            return self._product("forward", column_voltages)
-        volts = column_voltages.double()
-        currents: Tensor = self._multiplied(volts, self._tensor_map(), forward=True)
-        return currents
+    def forward_tensor(self, column_voltages: Tensor, reference: Tensor | None = None) -> Tensor:
+        """``forward`` on tensors.
 
-    def backward_tensor(self, row_voltages: Tensor) -> Tensor:
-        """``backward`` on tensors: ``(batch, rows)`` V to ``(batch, columns)`` A."""
-        if isinstance(self.cells.arrays, NumpyArrays):
-            return self._tensor(self.backward(row_voltages.detach().numpy()))
+        Args:
+            column_voltages: ``(batch, columns)``, V.
+            reference: ``(rows, columns)``, S: its product is subtracted digitally.
+
+        Returns:
+            ``(batch, rows)``, A, float64.
+        """
+        self._check_tensor(column_voltages, self.shape[1], "column_voltages")
+        return self._difference("forward", column_voltages.detach(), reference)
+
+    def backward_tensor(self, row_voltages: Tensor, reference: Tensor | None = None) -> Tensor:
+        """``backward`` on tensors: ``(batch, rows)`` V to ``(batch, columns)`` A, likewise."""
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
-        if self._around and self.capabilities.parallel_forward:
-            return self._product("backward", row_voltages)
-        volts = row_voltages.double()
-        currents: Tensor = self._multiplied(volts, self._tensor_map(), forward=False)
+        return self._difference("backward", row_voltages.detach(), reference)
+
+    def _difference(self, way: str, volts: Tensor, reference: Tensor | None) -> Tensor:
+        """The product of the cells less that of the reference: one product where both are maps."""
+        forward, volts = way == "forward", volts.double()
+        with self._lock:
+            if self._around and self.capabilities.parallel_forward:
+                currents = self._product(way, volts)
+            elif self.cells.iv is not None and isinstance(self.cells.arrays, NumpyArrays):
+                currents = self._tensor(getattr(self, way)(volts.numpy()))
+            else:
+                seen = self._tensor_map()
+                if reference is not None and self.cells.iv is None:
+                    seen, reference = seen - reference, None
+                currents = self._multiplied(volts, seen, forward)
+        if reference is not None:
+            currents = currents - volts @ (reference.T if forward else reference)
         return currents
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -228,7 +241,8 @@ class TwinCrossbar(Crossbar):
         """The map of a product, on the device: the host's map where the bench has only that."""
         if self.capabilities.parallel_forward:
             self._let_read()
-            return self.cells.read_all()
+            noisy = self.cells.read_all()
+            return self._tensor(noisy) if isinstance(noisy, np.ndarray) else noisy
         return self._tensor(self._host_map())
 
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:

@@ -45,11 +45,11 @@ class TensorCrossbar(Protocol):
     def read_tensor(self, rows: Any = ..., columns: Any = ...) -> Tensor:
         """``read`` on tensors."""
 
-    def forward_tensor(self, column_voltages: Tensor) -> Tensor:
-        """``forward`` on tensors."""
+    def forward_tensor(self, column_voltages: Tensor, reference: Tensor) -> Tensor:
+        """``forward`` on tensors, less the product of a reference map, S."""
 
-    def backward_tensor(self, row_voltages: Tensor) -> Tensor:
-        """``backward`` on tensors."""
+    def backward_tensor(self, row_voltages: Tensor, reference: Tensor) -> Tensor:
+        """``backward`` on tensors, less the product of a reference map, S."""
 
 
 class AnalogTile:
@@ -107,12 +107,12 @@ class AnalogTile:
     def forward(self, x: Tensor) -> Tensor:
         """``y = W x``: ``(batch, in)`` to ``(batch, out)``, in the type and place of ``x``."""
         self.usage.forward += len(x)
-        return self._product(x, "forward", self._reference.T)
+        return self._product(x, "forward")
 
     def backward(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``, in the type and place of ``d``."""
         self.usage.backward += len(d)
-        return self._product(d, "backward", self._reference)
+        return self._product(d, "backward")
 
     def weights(self) -> Map:
         """Read all cells: weights ``(out, in)``, with the noise of one reading."""
@@ -272,20 +272,23 @@ class AnalogTile:
         )
         self._reference = self._on_device(self.mapping.reference)
 
-    def _product(self, values: Tensor, verb: str, reference: Tensor) -> Tensor:
+    def _product(self, values: Tensor, verb: str) -> Tensor:
         exact = values.detach().to(self._device, torch.float64)
-        largest = exact.abs().amax(dim=1, keepdim=True)
-        volts_per_unit = self.crossbar.reading.voltage / torch.where(largest > 0, largest, 1.0)
-        currents = self._currents(verb, exact * volts_per_unit)
-        conductance_product = currents / volts_per_unit - exact @ reference
-        return (conductance_product / self.mapping.siemens_per_weight).to(values)
+        units_per_volt = exact.abs().amax(dim=1, keepdim=True) / self.crossbar.reading.voltage
+        volts = torch.where(units_per_volt == 0, 0.0, exact / units_per_volt)
+        weight_product = self._currents(verb, volts) * (
+            units_per_volt / self.mapping.siemens_per_weight
+        )
+        return weight_product.to(values)
 
     def _currents(self, verb: str, volts: Tensor) -> Tensor:
+        """Currents less those that the reference would give."""
         if self.crossbar.capabilities.tensors:
-            native: Callable[[Tensor], Tensor] = getattr(self.crossbar, f"{verb}_tensor")
-            return native(volts)
+            native: Callable[[Tensor, Tensor], Tensor] = getattr(self.crossbar, f"{verb}_tensor")
+            return native(volts, self._reference)
         by_host: Callable[[NDArray[np.float64]], Map] = getattr(self.crossbar, verb)
-        return torch.from_numpy(by_host(volts.numpy()))
+        reference = self._reference.T if verb == "forward" else self._reference
+        return torch.from_numpy(by_host(volts.numpy())) - volts @ reference
 
     def _on_device(self, values: Map) -> Tensor:
         return torch.from_numpy(values).to(self._device)
