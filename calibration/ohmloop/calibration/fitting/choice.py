@@ -4,7 +4,8 @@ Candidates, from the simplest on, are fitted to some cells and forecast held-out
 (``held_out``). The best has the least mean squared error; of all that are within one standard
 error of it, the simplest is chosen (Breiman et al., Classification and Regression Trees, 1984,
 section 3.4.3). The standard error is that of the difference between the two, over blocks, or over
-cells where there are many: what is common to both candidates drops out.
+cells where there are many: what is common to both candidates drops out. It can then be so small
+that chance decides over nothing; so a candidate is also as good whose error is hardly larger.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ _LONG = 200
 ENOUGH = 1.1
 """Held-out error over forecast noise up to which a response function is adequate; two standard
 errors more are allowed for."""
+SLIGHT = 0.02
+"""Of the mean squared error, 1 % of the error, by which a simpler candidate may be behind."""
 _MANY = 8
 CHANCE = 1e-3
 """Probability below which errors that cells have in common are no chance, but a misfit."""
@@ -124,7 +127,7 @@ class Choice:
         else:
             text += (
                 f"; {best.name} does to {best.rmse:.2%}, which is not better by more than its"
-                f" standard error, with {best.parameters} parameters for {chosen.parameters}"
+                f" standard error or 1 %, with {best.parameters} parameters for {chosen.parameters}"
             )
         says = "It does not describe" if given else "None of them describes"
         if self.chance < CHANCE:
@@ -204,7 +207,11 @@ def _compare(
     loss = np.array([np.nanmean(u) for u in units])
     best = int(np.nanargmin(loss))
     behind = [_difference(u, units[best]) for u in units]
-    good = [i for i, (gap, error) in enumerate(behind) if gap <= error or i == best]
+    good = [
+        i
+        for i, (gap, error) in enumerate(behind)
+        if gap <= max(error, SLIGHT * loss[best]) or i == best
+    ]
     # the simplest; of as simple ones, that whose noise says best how far off its forecasts are
     score = [float(np.nanmean(f.scores)) for f in forecasts]
     chosen = min(good, key=lambda i: (tried[i][0].size, -score[i]))

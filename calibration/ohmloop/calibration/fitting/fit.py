@@ -25,7 +25,10 @@ from .screening import screen
 from .start import Frame, frame_of
 from .trajectories import Array, Trajectories
 
-_ROUNDS = 3
+_ROUNDS, _ALONE = 12, 3
+"""How often noises are corrected at most: of a chip until they settle, of a few cells."""
+_SETTLED = 0.02
+"""Of the logarithms of the chip's noises, between rounds."""
 _NUDGE = 1e-6
 _DOUBT = 3.0
 """Of the logarithm of a probability, by which a hard bound must be likelier where readings end than
@@ -106,7 +109,7 @@ def fit_good(
         frame: of them.
         family: coordinates of the response function.
         noise: those of the noises.
-        rounds: how often noises are corrected, and shared over the chip.
+        rounds: how often noises are corrected, and shared over the chip, at most.
         first: coordinates to start from, where something better is known than the family's start.
         iterations: of each maximisation, at most.
     """
@@ -129,9 +132,12 @@ def fit_good(
     if not noise.steps and (first is None or not best.converged.all()):
         shot = _shooting(traj, frame, family, noise, iterations)
         best = likelier(problem, best, maximise(problem, shot, iterations))
-    for _ in range(rounds):
-        problem = _better(problem, best, family, k)
+    for done in range(1, rounds + 1):
+        before, problem = problem, _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
+        change = np.abs(problem.prior[k:] - before.prior[k:]).max()
+        if done >= _ALONE and change < _SETTLED:
+            break
     if not rounds:
         return Fitted(family, noise, frame, best, best.information)
     best = retried(problem, best, start, iterations)
