@@ -8,7 +8,15 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from ohmloop.training import AnalogSGD, ExactTile, analog_tiles, convert_to_analog, convert_with
+from ohmloop.training import (
+    AnalogSGD,
+    ExactTile,
+    TikiTaka,
+    analog_layers,
+    analog_tiles,
+    convert_to_analog,
+    convert_with,
+)
 
 KINDS = [
     {"reference": "map"},
@@ -27,7 +35,9 @@ def network(seed: int) -> nn.Sequential:
 
 
 def step(model: nn.Module, seed: int) -> None:
-    optimizer = AnalogSGD(model.parameters(), lr=0.05, rng=np.random.default_rng(seed))
+    arrays = {len(layer.tiles) for layer in analog_layers(model).values()}
+    algorithm = AnalogSGD if arrays == {1} else TikiTaka
+    optimizer = algorithm(model.parameters(), lr=0.05, rng=np.random.default_rng(seed))
     optimizer.zero_grad()
     model(torch.linspace(-1, 1, 18).reshape(3, 1, 6)).pow(2).sum().backward()
     optimizer.step()

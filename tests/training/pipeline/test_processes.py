@@ -99,7 +99,7 @@ def script(folder: Path, **changes: str) -> Path:
 
 
 def alone(file: Path) -> None:
-    subprocess.run([sys.executable, file, file.parent], check=True, timeout=120)
+    subprocess.run([sys.executable, file, file.parent], check=True, timeout=300)
 
 
 def ranks(file: Path) -> list[subprocess.Popen[str]]:
@@ -122,7 +122,7 @@ def ranks(file: Path) -> list[subprocess.Popen[str]]:
 
 def await_all(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str]]:
     try:
-        ends = [process.communicate(timeout=120) for process in processes]
+        ends = [process.communicate(timeout=300) for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -159,7 +159,7 @@ def test_torchrun_and_every_schedule(tmp_path: Path, schedule: str) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     same_as_one(tmp_path)

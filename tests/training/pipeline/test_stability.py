@@ -50,7 +50,7 @@ def deep(stages: int, rate: float, watch: bool = True) -> tuple[PipelineTrainer,
     data = digits(0)
     few = DataSet(
         "few",
-        Split(data.train.x[:800], data.train.y[:800]),
+        Split(data.train.x[:400], data.train.y[:400]),
         Split(data.held_out.x[:200], data.held_out.y[:200]),
         10,
     )
@@ -62,7 +62,7 @@ def deep(stages: int, rate: float, watch: bool = True) -> tuple[PipelineTrainer,
         Stage(part, torch.optim.SGD(part.parameters(), lr=rate), m, stages)
         for m, part in enumerate(parts)
     ]
-    heard = [Watch(lambda: rate, stages - 1, safe)] if watch else []
+    heard = [Watch(lambda: rate, stages - 1, safe, patience=150)] if watch else []
     rng = np.random.default_rng(0)
     trainer = PipelineTrainer(ExactExecutor(made), few, rng=rng, batch_size=4, heard=heard)
     return trainer, safe
@@ -70,16 +70,16 @@ def deep(stages: int, rate: float, watch: bool = True) -> tuple[PipelineTrainer,
 
 def test_divergence_is_said_with_a_rate_that_is_safe() -> None:
     """The same model at the rate that the message advises learns."""
-    trainer, _ = deep(6, 1.0)
+    trainer, _ = deep(4, 1.0)
     with pytest.raises(
-        PipelineError, match=r"training (diverges|does not learn): .* 5 updates old; a rate of"
+        PipelineError, match=r"training (diverges|does not learn): .* 3 updates old; a rate of"
     ) as e:
         trainer.run(2)
     cause = e.value.__cause__
     assert isinstance(cause, DivergenceError)
     assert 0 < cause.safe < 1.0
-    sound, _ = deep(6, cause.safe)
-    history = sound.run(3)
+    sound, _ = deep(4, cause.safe)
+    history = sound.run(2)
     assert history[-1].loss < history[0].loss
 
 
