@@ -123,9 +123,12 @@ def train_pipeline(
         BadInputError: the files are wrong, or processes disagree; nothing was pulsed.
         OhmloopError: a stage failed; all stopped in order, and the run folder is kept.
     """
+    from ohmloop.training.pipeline.micro_batches import micro_size
+
     if record is not None:
         raise BadInputError("--record is for one bench; a pipeline has several")
     kept = frozen(experiment)
+    micro_size(experiment.training.batch, config_of(experiment).micro_batches)
     with orderly_interrupts(), ExitStack() as stack:
         group = _group(experiment, stack)
         if group is not None and group.rank:
@@ -138,6 +141,9 @@ def train_pipeline(
         rank = group.rank if group is not None else None
         chips = _open(experiment, rank, stack)
         parts = make_parts(experiment, data, next(iter(chips.values()), None))
+        _check_room(experiment, parts, chips)
+        if group is not None:
+            group.gather([1.0])  # nobody pulses before every stage is known to fit
         folder = _folder(resume, runs, experiment.name, kept, group)
         run = RunFolder(folder)
         stack.callback(run.close)
@@ -307,6 +313,29 @@ def make_trainer(
         batch_size=experiment.training.batch,
         micro_batches=config.micro_batches,
     )
+
+
+def _check_room(
+    experiment: Experiment, parts: Sequence[nn.Sequential], chips: Mapping[int, Crossbar]
+) -> None:
+    """Refuse a stage that does not fit before another one is written to its chip."""
+    from torch import nn
+
+    from ohmloop.training import CrossbarPool
+
+    if not experiment.algorithm.arrays:
+        return
+    shared = None if config_of(experiment).benches else CrossbarPool(list(chips.values()))
+    for m, part in enumerate(parts):
+        if shared is None and m not in chips:
+            continue
+        wanted = {
+            f"stage {m + 1}, layer {name}, array {k}": (layer.out_features, layer.in_features)
+            for name, layer in part.named_children()
+            if isinstance(layer, nn.Linear)
+            for k in range(experiment.algorithm.arrays)
+        }
+        (shared or CrossbarPool(chips[m])).place(wanted)
 
 
 class Keeper:
