@@ -252,9 +252,9 @@ def learn(
 def learning(folder: Path | None, seeds: int, rate: float) -> bool:
     """Samples, clocks and time to an accuracy; whether the targets are met."""
     torch.set_num_threads(1)
-    sets: list[tuple[DataSet, list[int], float, int]] = [(digits(0), [64, 32, 16, 10], 0.9, 12000)]
+    sets: list[tuple[DataSet, list[int], float, int]] = [(digits(0), [64, 32, 16, 10], 0.8, 8000)]
     if folder is not None:
-        sets.append((mnist(folder, 4000, 500), [784, 32, 16, 10], 0.85, 12000))
+        sets.append((mnist(folder, 4000, 500), [784, 32, 16, 10], 0.75, 8000))
     else:
         print("MNIST: left out; give --data FOLDER")
     fine = True

@@ -88,6 +88,9 @@ def test_stages_on_one_crossbar_and_digital_ones(ohmloop, tmp_path):
     file = written(tmp_path, shared, schedule="1f1b")
     file.write_text("\n".join(x for x in file.read_text().splitlines() if not x.startswith("x:")))
     assert ohmloop("train", file, "--runs", tmp_path / "runs").status == 0
+    measured = written(tmp_path, ("  schedule", "  costs: measured\n  schedule"), shared)
+    file.write_text("\n".join(x for x in file.read_text().splitlines() if not x.startswith("x:")))
+    assert ohmloop("train", measured, "--runs", tmp_path / "runs").status == 0
     digital = written(tmp_path, ("name: analog-sgd", "name: digital-sgd"), schedule="synchronous")
     assert ohmloop("train", digital, "--runs", tmp_path / "runs").status == 0
 
