@@ -1,6 +1,6 @@
 """Pipelined training: how much faster, and at what price in samples.
 
-    python -m benchmarks.pipeline speed [--stages 1 2 4 8] [--link serial-115200] [--samples 64]
+    python -m benchmarks.pipeline speed [--stages 1 2 4 8] [--link serial-115200] [--laps 16]
     python -m benchmarks.pipeline learning [--data FOLDER] [--seeds 3]
     python -m benchmarks.pipeline depth
 
@@ -41,7 +41,7 @@ from ohmloop.drivers import Characteristics, Crossbar, open_crossbar
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.training import AnalogSGD, DataSet, Split, convert_to_analog, digits, mlp
 from ohmloop.training.pipeline.exact import ExactExecutor
-from ohmloop.training.pipeline.execution import Execution, PipelineError
+from ohmloop.training.pipeline.execution import PipelineError
 from ohmloop.training.pipeline.micro_batches import MicroBatches
 from ohmloop.training.pipeline.partition import balanced
 from ohmloop.training.pipeline.schedules import SCHEDULES, clocks
@@ -53,7 +53,7 @@ from ohmloop.training.pipeline.trainer import PipelineTrainer
 
 from .apart import BenchApart
 
-SIZE, MICRO = 16, 8  # lines of a board; micro-batches of a mini-batch
+SIZE, MICRO, EACH = 16, 8, 4  # lines of a board; micro-batches of a mini-batch; their samples
 SHARE, SAMPLES_RATIO = 0.9, 1.1  # wanted
 CHIP = StageTimes(40e-9, 40e-9, 31 * 5e-9)
 BENCH = """
@@ -114,67 +114,76 @@ def stages_on(chips: Sequence[Crossbar], rate: float) -> list[Stage]:
     return made
 
 
-def samples_of(count: int, batch: int, micro: int, whole: bool) -> MicroBatches:
-    """Noise with classes, one sample a micro-batch."""
+def samples_of(count: int, micro_batches: int, whole: bool) -> MicroBatches:
+    """Noise with classes: ``count`` micro-batches, ``micro_batches`` a mini-batch."""
     rng = np.random.default_rng(0)
     split = Split(
-        torch.from_numpy(rng.normal(size=(count, SIZE))).float(),
-        torch.from_numpy(rng.integers(0, SIZE, count)),
+        torch.from_numpy(rng.normal(size=(EACH * count, SIZE))).float(),
+        torch.from_numpy(rng.integers(0, SIZE, EACH * count)),
     )
-    return MicroBatches.of(split, torch.arange(count), batch, micro, whole)
+    order = torch.arange(EACH * count)
+    return MicroBatches.of(split, order, EACH * micro_batches, micro_batches, whole)
 
 
-def timed(name: str, stages: list[Stage], count: int, batch: int) -> tuple[Execution, float, float]:
-    """An execution, its seconds, and the seconds that the model of time expected."""
-    work = samples_of(count, batch, batch, whole=name != "asynchronous")
+class Timing(NamedTuple):
+    """Seconds a micro-batch: measured, and as the model of time expects from stages' own times."""
+
+    measured: float
+    expected: float
+
+
+def timed(name: str, stages: list[Stage], count: int, micro_batches: int) -> Timing:
+    """So many micro-batches by a schedule."""
+    work = samples_of(count, micro_batches, whole=name != "asynchronous")
     schedule = SCHEDULES[name](len(stages), work.batches)
     schedule.check()
     executor = (ExactExecutor if name == "sequential" else ThreadExecutor)(stages)
     execution = executor.run(schedule, work)
     assert execution.clocks == clocks(name, len(stages), work.batches)
     timeline = execution.timeline()
-    return execution, timeline.duration, predict(schedule, timeline.times()).duration
+    expected = predict(schedule, timeline.times()).duration
+    return Timing(timeline.duration / count, expected / count)
 
 
-def speed(counts: Sequence[int], link: str, samples: int, rounds: int) -> bool:
+def speed(counts: Sequence[int], link: str, laps: int, rounds: int) -> bool:
     """Wall-clock on emulated boards; whether all targets are met."""
     fine = True
     torch.set_num_threads(1)
-    print(f"boards of {SIZE} x {SIZE} on {link}; {samples} samples; ms a sample")
-    print("M  one at a time  asynchronous  speed-up  of M   predicted/measured")
-    print("   (mini-batches of 8) synchronous  speed-up  of the formula")
+    print(f"boards of {SIZE} x {SIZE} on {link}, {EACH} samples a micro-batch; ms a micro-batch")
+    print("M  schedule      one at a time  pipelined  speed-up  share of the target's formula")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         chips = boards(max(counts), link, Path(folder), stack)
         for count in counts:
             stages = stages_on(chips[:count], 0.05)
-            formula = count * MICRO / (count + MICRO - 1)
-            few = max(8, samples // (2 * count) // 8 * 8)
-            shares: dict[str, list[float]] = {"asynchronous": [], "synchronous": []}
-            for _ in range(rounds):
-                for name, batch, wanted in (
-                    ("asynchronous", 1, count),
-                    ("synchronous", MICRO, formula),
-                ):
-                    _, slow, _ = timed("sequential", stages, few, batch)
-                    _, fast, expected = timed(name, stages, samples, batch)
-                    gain = (slow / few) / (fast / samples)
-                    shares[name].append(gain / wanted)
-                    print(
-                        f"{count}  {1e3 * slow / few:8.1f}  {name:12}"
-                        f" {1e3 * fast / samples:8.1f}  {gain:5.2f}"
-                        f"  {gain / wanted:5.2f} of {wanted:.2f}"
-                        f"  predicted/measured {expected / fast:.2f}",
-                        flush=True,
-                    )
-            for name, found in shares.items():
-                best = statistics.median(found)
-                met = best >= SHARE
-                fine &= met
-                print(
-                    f"   M = {count}, {name}: {best:.2f} of it in the median"
-                    + ("" if met else "  MISSED")
-                )
+            timed("sequential", stages, MICRO, MICRO)  # compiles, and reads maps for the first time
+            for name, each, wanted in (
+                ("asynchronous", 1, float(count)),
+                ("synchronous", MICRO, count * MICRO / (count + MICRO - 1)),
+            ):
+                fine &= _raced(name, stages, each, wanted, laps, rounds)
     return fine
+
+
+def _raced(
+    name: str, stages: list[Stage], each: int, wanted: float, laps: int, rounds: int
+) -> bool:
+    """In turns with one stage at a time; whether 0.9 of what is wanted is reached in the median."""
+    count, shares = len(stages), []
+    for _ in range(rounds):
+        slow = timed("sequential", stages, MICRO, each)
+        fast = timed(name, stages, MICRO * max(1, laps * count // MICRO), each)
+        gain = slow.measured / fast.measured
+        shares.append(gain / wanted)
+        print(
+            f"{count}  {name:12}  {1e3 * slow.measured:12.1f}  {1e3 * fast.measured:9.1f}"
+            f"  {gain:8.2f}  {gain / wanted:5.2f} of {wanted:.2f};"
+            f" model of time / measured {fast.expected / fast.measured:.2f}",
+            flush=True,
+        )
+    met = statistics.median(shares) >= SHARE
+    if not met:
+        print(f"   MISSED: {statistics.median(shares):.2f} in the median, wanted {SHARE}")
+    return met
 
 
 class Reached(NamedTuple):
@@ -243,9 +252,9 @@ def learn(
 def learning(folder: Path | None, seeds: int, rate: float) -> bool:
     """Samples, clocks and time to an accuracy; whether the targets are met."""
     torch.set_num_threads(1)
-    sets: list[tuple[DataSet, list[int], float, int]] = [(digits(0), [64, 32, 16, 10], 0.9, 12000)]
+    sets: list[tuple[DataSet, list[int], float, int]] = [(digits(0), [64, 32, 16, 10], 0.8, 8000)]
     if folder is not None:
-        sets.append((mnist(folder, 4000, 500), [784, 32, 16, 10], 0.85, 12000))
+        sets.append((mnist(folder, 4000, 500), [784, 32, 16, 10], 0.75, 8000))
     else:
         print("MNIST: left out; give --data FOLDER")
     fine = True
@@ -342,14 +351,14 @@ def main() -> int:
     parser.add_argument("what", nargs="*", default=["speed", "learning", "depth"])
     parser.add_argument("--stages", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--link", default="serial-115200")
-    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--laps", type=int, default=16, help="micro-batches for each stage")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=0.03)
     options = parser.parse_args()
     runs: dict[str, Callable[[], bool]] = {
-        "speed": lambda: speed(options.stages, options.link, options.samples, options.rounds),
+        "speed": lambda: speed(options.stages, options.link, options.laps, options.rounds),
         "learning": lambda: learning(options.data, options.seeds, options.rate),
         "depth": depth,
     }

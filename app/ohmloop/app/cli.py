@@ -403,6 +403,23 @@ def symmetric_point(
 
 
 @app.command()
+def pipeline(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file with a section pipeline.")],
+    clocks: Annotated[int, typer.Option(help="Of the chart, at most.", min=1)] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Draw who works when, and say how stale weights get; connects to nothing.
+
+    Example: `ohmloop pipeline examples/digits-pipeline.yaml`
+    """
+    from .experiments import load_experiment
+    from .pipeline import preview as run
+
+    screen = Screen(as_json)
+    screen.result(run(load_experiment(experiment), screen, clocks))
+
+
+@app.command()
 def report(
     subject: Annotated[Path, typer.Argument(help="Run folder or calibration file.")],
     output: Annotated[

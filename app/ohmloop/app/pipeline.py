@@ -123,9 +123,12 @@ def train_pipeline(
         BadInputError: the files are wrong, or processes disagree; nothing was pulsed.
         OhmloopError: a stage failed; all stopped in order, and the run folder is kept.
     """
+    from ohmloop.training.pipeline.micro_batches import micro_size
+
     if record is not None:
         raise BadInputError("--record is for one bench; a pipeline has several")
     kept = frozen(experiment)
+    micro_size(experiment.training.batch, config_of(experiment).micro_batches)
     with orderly_interrupts(), ExitStack() as stack:
         group = _group(experiment, stack)
         if group is not None and group.rank:
@@ -137,7 +140,10 @@ def train_pipeline(
             group.agree(_what_all_share(experiment, model, data))
         rank = group.rank if group is not None else None
         chips = _open(experiment, rank, stack)
-        parts = make_parts(experiment, data, next(iter(chips.values()), None))
+        parts = make_parts(experiment, data, _costs(experiment, model, chips, group))
+        _check_room(experiment, parts, chips)
+        if group is not None:
+            group.gather([1.0])  # nobody pulses before every stage is known to fit
         folder = _folder(resume, runs, experiment.name, kept, group)
         run = RunFolder(folder)
         stack.callback(run.close)
@@ -192,22 +198,37 @@ def _train(
     return {"run": str(run.path)} | figures
 
 
-def make_parts(experiment: Experiment, data: DataSet, chip: Crossbar | None) -> list[nn.Sequential]:
+def make_parts(
+    experiment: Experiment, data: DataSet, costs: Mapping[str, float] | None
+) -> list[nn.Sequential]:
     """The model's layers, stage by stage, digital as yet.
 
     Args:
         experiment: with a section ``pipeline``.
         data: that the model must fit.
-        chip: where costs are measured, by reading; None takes weights instead.
+        costs: of layers, where they were measured.
     """
     from ohmloop.training.pipeline.partition import balanced, by_hand
 
     config, model = config_of(experiment), make_model(experiment, data)
     if not isinstance(config.stages, int):
         return by_hand(model, config.stages)
-    if config.costs == "measured" and chip is not None:
-        return balanced(model, config.stages, read_costs(model, chip))
-    return balanced(model, config.stages, None if isinstance(config.costs, str) else config.costs)
+    given = costs if isinstance(config.costs, str) else config.costs
+    return balanced(model, config.stages, given)
+
+
+def _costs(
+    experiment: Experiment,
+    model: nn.Sequential,
+    chips: Mapping[int, Crossbar],
+    group: Group | None,
+) -> dict[str, float] | None:
+    """Measured on the first chip, for all processes; None where nobody asked for it."""
+    if config_of(experiment).costs != "measured" or not chips:
+        return None
+    costs = read_costs(model, next(iter(chips.values())))
+    first = list(costs.values()) if group is None else group.gather(list(costs.values()))[0]
+    return dict(zip(costs, first, strict=True))
 
 
 def read_costs(model: nn.Sequential, chip: Crossbar, repeats: int = 3) -> dict[str, float]:
@@ -307,6 +328,29 @@ def make_trainer(
         batch_size=experiment.training.batch,
         micro_batches=config.micro_batches,
     )
+
+
+def _check_room(
+    experiment: Experiment, parts: Sequence[nn.Sequential], chips: Mapping[int, Crossbar]
+) -> None:
+    """Refuse a stage that does not fit before another one is written to its chip."""
+    from torch import nn
+
+    from ohmloop.training import CrossbarPool
+
+    if not experiment.algorithm.arrays:
+        return
+    shared = None if config_of(experiment).benches else CrossbarPool(list(chips.values()))
+    for m, part in enumerate(parts):
+        if shared is None and m not in chips:
+            continue
+        wanted = {
+            f"stage {m + 1}, layer {name}, array {k}": (layer.out_features, layer.in_features)
+            for name, layer in part.named_children()
+            if isinstance(layer, nn.Linear)
+            for k in range(experiment.algorithm.arrays)
+        }
+        (shared or CrossbarPool(chips[m])).place(wanted)
 
 
 class Keeper:

@@ -40,6 +40,7 @@ def pipeline(twin: Callable[..., TwinCrossbar]) -> Callable[..., list[Stage]]:
         seed: int = 3,
         width: int = 8,
         lr: float = 0.05,
+        gamma: float = 0.0,
         **options: Any,
     ) -> list[Stage]:
         sizes = [12, *[width] * (count - 1), 4]
@@ -51,7 +52,7 @@ def pipeline(twin: Callable[..., TwinCrossbar]) -> Callable[..., list[Stage]]:
                 optimizer: Any = method(part.parameters(), lr=lr)
             else:
                 arrays = 2 if method is TikiTaka else 1
-                part = convert_to_analog(part, twin(10 + m, **options), arrays=arrays)
+                part = convert_to_analog(part, twin(10 + m, **options), arrays=arrays, gamma=gamma)
                 optimizer = method(part.parameters(), lr, rng=rng)
             made.append(Stage(part, optimizer, m, len(parts), name=f"bench {m + 1}"))
         return made

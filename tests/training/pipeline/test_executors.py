@@ -195,6 +195,20 @@ def test_threads_give_the_same_numbers(
         assert not same(exact, other)
 
 
+@pytest.mark.parametrize("name", ["synchronous", "asynchronous"])
+def test_residual_learning_in_a_pipeline(
+    pipeline: Pipelines, work: Works, same: Same, name: str
+) -> None:
+    """Forward and backward passes through both arrays, ``W = C + gamma A``; gradients into A."""
+    cut = work(32, 8, 4, whole=name != "asynchronous")
+    exact, threads, plain = (pipeline(3, TikiTaka, gamma=g, read_std=0.0) for g in (0.4, 0.4, 0.0))
+    run(exact, name, cut)
+    run(threads, name, cut, ThreadExecutor)
+    run(plain, name, cut)
+    assert same(exact, threads)
+    assert not same(exact, plain)
+
+
 @pytest.mark.parametrize("how", [ExactExecutor, ThreadExecutor])
 def test_a_loss_that_is_not_finite_pulses_nothing(
     pipeline: Pipelines, work: Works, how: type
