@@ -28,6 +28,9 @@ _STEP = 1e-7
 _DONE, _CLOSE = 1e-4, 0.05
 """Log-likelihood that a full step would still gain: to stop, and to pass where time is up.
 0.05 is a third of a standard error at most."""
+_KINK, _STUCK = 0.5, 1e4
+"""The same where no step however small gains anything, with damping beyond this: the maximum is on
+a kink, where an error is just about to count as an outlier and no slope is 0."""
 _NUDGE = 1e-2
 """Of the logarithm of a noise, for differences."""
 _MOST_EXCESS = 9.0
@@ -159,7 +162,8 @@ def _climb(problem: Problem, start: Array, cells: NDArray[np.intp], iterations: 
         free = ~((here <= lo) & (score < 0) | (here >= hi) & (score > 0))
         gain = 0.5 * np.einsum("kc,kc->c", score, solve(information, score, free, 0.0))
         done = gain < _DONE
-        converged[active] = (gain < _CLOSE) & np.isfinite(value)
+        close = np.where(damping[active] > _STUCK, _KINK, _CLOSE)
+        converged[active] = (gain < close) & np.isfinite(value)
         move = solve(information, score, free, damping[active])
         there = np.clip(here + move, lo, hi)
         better = (_value(problem, there, block) >= value) & ~done
