@@ -63,11 +63,7 @@ def run(experiment: Experiment, seed: int, offset: float) -> Found:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental")
         trainer = make_trainer(experiment, chip, programmed=False)
-    rate = experiment.algorithm.learning_rate
-    for epoch in range(experiment.training.epochs):
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = rate * experiment.training.factor(epoch)
-        trainer.run(epoch + 1)
+    trainer.run(experiment.training.epochs)
     return Found(
         float(np.mean([record.accuracy for record in trainer.history[-LAST:]])),
         trainer.pulses,
