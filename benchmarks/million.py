@@ -2,10 +2,10 @@
 
     python -m benchmarks.million [--crossbar 512x512] [--batch 10] [--steps 60]
 
-784-1024-192-10 (1,001,344 weights) on as few twins of one size as hold it: the two large layers
-are split into blocks, the last shares a crossbar with blocks. It learns ten noisy patterns by
-Analog SGD, after its initial weights were written, closed loop. The same network in torch takes
-every step in turn with it; one thread each.
+784-1024-192-10 (1,001,344 weights) on as few twins of one size as hold it, with cells of about a
+thousand states: the two large layers are split into blocks, the last shares a crossbar with blocks.
+It learns ten noisy patterns by Analog SGD, after its initial weights were written, closed loop. The
+same network in torch takes every step in turn with it; one thread each.
 
 Targets: peak memory of the process at most 1.5 GB, torch's own included; accuracy on new samples
 above 90 % after the steps. The exit status is 1 where one is missed.
@@ -30,6 +30,7 @@ from ohmloop.training import AnalogSGD, SplitTile, analog_layers, convert_to_ana
 
 SIZES = [784, 1024, 192, 10]
 RATE, OMEGA = 0.1, 0.2
+SLOPE = 0.002  # a step as a share of what is left of the range: cells of about a thousand states
 MEMORY, ACCURACY = 1.5e9, 0.9
 
 
@@ -62,9 +63,8 @@ def accuracy(model: nn.Module) -> float:
 def crossbars(rows: int, columns: int) -> list[Crossbar]:
     """Enough of one size, generously: what is not taken is not counted."""
     needed = sum(-(-o // rows) * -(-i // columns) for i, o in pairwise(SIZES))
-    return [
-        open_crossbar(f"sim:soft-bounds?shape={rows}x{columns}&seed={k}") for k in range(needed)
-    ]
+    name = f"sim:soft-bounds?shape={rows}x{columns}&slope_up={SLOPE}&slope_down={SLOPE}"
+    return [open_crossbar(f"{name}&seed={k}") for k in range(needed)]
 
 
 def peak() -> float:
