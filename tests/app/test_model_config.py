@@ -7,12 +7,20 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from ohmloop.app.experiments import Experiment
+from ohmloop.app.examples_folder import example
+from ohmloop.app.experiments import Experiment, load_experiment
 from ohmloop.app.experiments.mapping import MappingConfig
 from ohmloop.app.experiments.model import ModelConfig
 from ohmloop.app.train import make_trainer
 from ohmloop.drivers import BadInputError, open_crossbar
-from ohmloop.training import AnalogConv2d, ReferenceTile, analog_layers, lenet
+from ohmloop.training import (
+    AnalogConv2d,
+    DifferentialTile,
+    ReferenceTile,
+    analog_layers,
+    analog_tiles,
+    lenet,
+)
 
 CONV = [{"channels": 3, "kernel": 3, "pool": 2}, {"channels": 4, "kernel": 2, "padding": 1}, 6, 10]
 
@@ -125,3 +133,27 @@ def test_a_model_that_does_not_fit_names_the_experiment() -> None:
     )
     with pytest.raises(BadInputError, match=r"too small: model\.layers must go from 64"):
         make_trainer(experiment, None, programmed=False)
+
+
+def test_the_example_with_convolutions_fits_its_crossbar() -> None:
+    experiment = load_experiment(example("digits-conv.yaml"))
+    with open_crossbar(experiment.crossbar) as chip:
+        trainer = make_trainer(experiment, chip, programmed=True)
+    tiles = analog_tiles(trainer.model)
+    assert [tile.shape for tile in tiles] == [(8, 9), (32, 72), (10, 32)]
+    assert all(isinstance(tile, DifferentialTile) for tile in tiles)
+
+
+@pytest.mark.campaign
+def test_the_example_with_convolutions_learns() -> None:
+    """About 92 %; the margin is for other machines' rounding."""
+    experiment = load_experiment(example("digits-conv.yaml"))
+    with open_crossbar(experiment.crossbar) as chip:
+        trainer = make_trainer(experiment, chip, programmed=False)
+        base = experiment.algorithm.learning_rate
+        for epoch in range(experiment.training.epochs):
+            for group in trainer.optimizer.param_groups:
+                group["lr"] = base * experiment.training.factor(epoch)
+            trainer.run(epoch + 1)
+    assert trainer.history[-1].accuracy > 0.88
+    assert sum(tile.restored for tile in analog_tiles(trainer.model)) > 100

@@ -137,11 +137,10 @@ class DifferentialTile(PairTile):
     ) -> WriteReport:
         rest = (self._floor + REST * self._range) / self.plus.mapping.siemens_per_weight
         rest = np.where(self.usable, rest, 0.0)
-        sides = [
-            side.program(rest + np.maximum(sign * weights, 0.0), tolerance, rounds, where)
-            for side, sign in ((self.plus, 1.0), (self.minus, -1.0))
-        ]
-        return self._report(weights, tolerance, *sides)
+        minus = self.minus.program(rest + np.maximum(-weights, 0.0), tolerance, rounds, where)
+        # The plus side makes up for what the minus side missed.
+        plus = self.plus.program(self.minus.weights() + weights, tolerance, rounds, where)
+        return self._report(weights, tolerance, minus, plus)
 
 
 def one_sided(
