@@ -50,7 +50,7 @@ def test_mistakes_are_named_by_key(file, old, new, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["digits.yaml", "digits-tiki-taka.yaml"])
+@pytest.mark.parametrize("name", ["digits.yaml", "digits-tiki-taka.yaml", "mnist.yaml"])
 def test_the_examples_are_valid(name):
     assert isinstance(load_experiment(example(name)), Experiment)
 
