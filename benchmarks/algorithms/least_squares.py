@@ -37,7 +37,7 @@ def run(
             f" {iterations} passes over 100 samples, one pulsed rank-one update each; no noise."
             " Tiki-Taka has gamma 0; what the paper calls so has gamma 0.4, residual learning in"
             " our words, and is not zero-shifted. Final loss: geometric mean over"
-            f" {len(seeds)} seeds (least to largest). {time.monotonic() - started:.0f} s."
+            f" {len(seeds)} seed(s) (least to largest). {time.monotonic() - started:.0f} s."
         ),
         "",
         "| algorithm | " + " | ".join(f"c = {v:g}" for v in c) + " | paper |",
