@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--taus", type=float, nargs="+", default=[0.7, 0.78, 0.8])
     parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--epochs", type=int, default=80)
+    parser.add_argument("--rate-factor", type=float, default=1.0, help="of MNIST's learning rates")
     parser.add_argument("--minutes", type=float, default=60, help="for all of MNIST")
     parser.add_argument("--out", type=Path, help="where the table goes")
     given = parser.parse_args()
@@ -45,9 +46,13 @@ def main() -> int:
         settings = given.seeds, given.iterations, given.c, list(given.algorithms)
         _gather(lines, missed, least_squares.run(*settings))
     if "mnist" in parts and given.data:
-        cases = [mnist.Case("digital", 0.0, seed) for seed in given.seeds]
-        for name in ("analog-sgd", "tiki-taka"):
-            cases += [mnist.Case(name, tau, seed) for tau in given.taus for seed in given.seeds]
+        settings_of = [("digital", 0.0)]
+        settings_of += [(n, t) for n in ("analog-sgd", "tiki-taka") for t in given.taus]
+        cases = [
+            mnist.Case(name, tau, seed, given.rate_factor)
+            for name, tau in settings_of
+            for seed in given.seeds
+        ]
         found = mnist.run(given.data, cases, given.images, given.epochs, given.minutes)
         _gather(lines, missed, found)
     elif "mnist" in parts:

@@ -44,12 +44,12 @@ class ExactConvergence(Record):
     sigma: Positive = 1.0
     algorithms: list[Algorithm] = Field(list(get_args(Algorithm)), min_length=1)
     learning_rate: Positive = 0.02
-    fast_learning_rate: Positive = 0.01
-    transfer_learning_rate: Positive = 0.004
+    fast_learning_rate: Positive = 0.03
+    transfer_learning_rate: Positive = 0.015
     gamma: Positive = 0.4
     scales: Positives
     repeats: Count = 50
-    time: Positive = 4000
+    time: Positive = 800
 
     def run(self, seed: int, progress: Report) -> Table:
         """Every algorithm at every scale."""
