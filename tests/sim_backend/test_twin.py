@@ -78,6 +78,23 @@ def test_tensor_verbs_are_the_verbs_on_tensors(arrays):
         np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("precision", "rtol"), [(torch.float64, 1e-9), (torch.float32, 3e-5)])
+@pytest.mark.parametrize("read_std", [0.0, 0.005])
+def test_products_less_a_reference(arrays, read_std, precision, rtol):
+    plain, less = (_twin(arrays, read_std=read_std) for _ in range(2))
+    reference = plain.conductance * np.linspace(0.5, 0.8, 12).reshape(SHAPE)
+    given = torch.tensor(reference, dtype=precision)
+    columns, rows = np.full((2, 4), 0.1), np.full((5, 3), 0.1)
+    forward = plain.forward(columns) - columns @ reference.T
+    backward = plain.backward(rows) - rows @ reference
+    for expected, got in (
+        (forward, less.forward_tensor(torch.tensor(columns), given)),
+        (backward, less.backward_tensor(torch.tensor(rows), given)),
+    ):
+        assert got.dtype == torch.float64
+        np.testing.assert_allclose(got.numpy(), expected, rtol=rtol)
+
+
 def test_tensor_products_use_the_map_of_the_host_where_the_bench_has_only_that(arrays):
     plain, tensor = (_twin(arrays, capabilities=Capabilities()) for _ in range(2))
     volts = np.full((2, 4), 0.1)

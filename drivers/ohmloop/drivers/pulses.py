@@ -284,36 +284,11 @@ class CoincidencePulses(PulseProgram):
         return self.batch * self.length
 
     def add_to(self, total: NDArray[np.int64]) -> None:
-        """Add the coincidences: of lines that fire alone, where those are few."""
+        """Add the coincidences."""
         if "per_cell" in self.__dict__:
             total += self.per_cell
-            return
-        rows, columns = (np.count_nonzero(t, 1) for t in (self.row_trains, self.column_trains))
-        if rows @ columns * _SPARSE <= self.batch * total.size:
-            cells, counts = self._crossings(columns)
-            np.add.at(total.reshape(-1), cells, counts)
-            return
-        dense = np.zeros(self.shape, np.int32)
-        for row_train, column_train in zip(self.row_trains, self.column_trains, strict=True):
-            dense += np.bitwise_count(row_train[:, None] & column_train[None, :])
-        total += dense
-
-    def _crossings(self, columns: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-        """Where lines that fire cross, sample by sample; ``columns`` are how many do in each.
-
-        Returns:
-            Flat numbers of the cells, and how often their lines fire together.
-        """
-        sample, row = np.nonzero(self.row_trains)
-        of_sample, column = np.nonzero(self.column_trains)
-        many = columns[sample]
-        # Of every row that fires, the columns that fire in its sample lie side by side.
-        ahead = (np.cumsum(columns) - columns)[sample] - (np.cumsum(many) - many)
-        which = np.arange(int(many.sum())) + np.repeat(ahead, many)
-        row_trains = np.repeat(self.row_trains[sample, row], many)
-        column_trains = self.column_trains[of_sample, column][which]
-        cells = np.repeat(row * self.shape[1], many) + column[which]
-        return cells, np.bitwise_count(row_trains & column_trains)
+        else:
+            _add_crossings(total, self.row_trains, self.column_trains)
 
     def duration(self, conditions: PulseConditions) -> float:
         """Time on hardware that drives all lines at once, s.
@@ -330,6 +305,33 @@ class CoincidencePulses(PulseProgram):
 
     def _scalars(self) -> Mapping[str, int]:
         return {"length": self.length}
+
+
+def _add_crossings(
+    total: NDArray[np.int64], rows: NDArray[np.uint64], columns: NDArray[np.uint64]
+) -> None:
+    """Add how often lines fire together, sample by sample: only those that do, where they are few.
+
+    Args:
+        total: ``(rows, columns)``.
+        rows: trains ``(samples, rows)``.
+        columns: trains ``(samples, columns)``.
+    """
+    (sample, row), (of_sample, column) = np.nonzero(rows), np.nonzero(columns)
+    firing = np.bincount(of_sample, minlength=len(columns))
+    many = firing[sample]
+    if many.sum() * _SPARSE > len(rows) * total.size:
+        dense = np.zeros(total.shape, np.int32)
+        for row_train, column_train in zip(rows, columns, strict=True):
+            dense += np.bitwise_count(row_train[:, None] & column_train[None, :])
+        total += dense
+        return
+    # Of every row that fires, the columns that fire in its sample lie side by side.
+    ahead = (np.cumsum(firing) - firing)[sample] - (np.cumsum(many) - many)
+    which = np.arange(int(many.sum())) + np.repeat(ahead, many)
+    both = np.repeat(rows[sample, row], many) & columns[of_sample, column][which]
+    cells = np.repeat(row * total.shape[1], many) + column[which]
+    np.add.at(total.reshape(-1), cells, np.bitwise_count(both))
 
 
 def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:

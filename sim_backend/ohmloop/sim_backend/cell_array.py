@@ -62,6 +62,7 @@ class CellArray:
         self.clock = clock or VirtualClock()
         self.effects = self._stack(population, read_voltage)
         self._quiet = self.effects is None and not np.any(population.read_std)
+        self._quiet_reads = 0  # of all cells, not yet in ``reads``
 
     def _stack(self, population: Population, read_voltage: float) -> EffectStack | None:
         effects = [effect for effect in population.effects if not effect.of_pulses]
@@ -99,6 +100,9 @@ class CellArray:
     @property
     def reads(self) -> Any:
         """Readings of each cell, flat: int32, the state itself."""
+        if self._quiet_reads:
+            self._state.reads += self._quiet_reads
+            self._quiet_reads = 0
         return self._state.reads
 
     @property
@@ -185,12 +189,15 @@ class CellArray:
         return self._read(self.arrays.asarray(cells.astype(np.int64)), voltage)
 
     def read_all(self) -> Any:
-        """``read`` of all cells at the read voltage, ``(rows, columns)``."""
+        """``read`` of all cells at the read voltage, ``(rows, columns)``; not to be written to.
+
+        Without noise it is the state itself, in single precision.
+        """
         if not self._quiet:
             every = np.arange(self.shape[0] * self.shape[1])
             return self.read(every).reshape(self.shape)
-        self._state.reads += 1  # as if they had been drawn
-        return self.arrays.float64(self.g).reshape(self.shape)
+        self._quiet_reads += 1  # as if they had been drawn
+        return self.g.reshape(self.shape)
 
     def read_cell(self, cell: int, voltage: float | None = None) -> float:
         """One reading of one cell, S."""
@@ -230,6 +237,7 @@ class CellArray:
         Raises:
             BadInputError: it is of cells without these effects.
         """
+        self._quiet_reads = 0
         for name, kind in _CHANGING.items():
             setattr(self._state, name, self.arrays.asarray(state[name].astype(kind)))
         if self.effects:

@@ -131,7 +131,8 @@ class TwinCrossbar(Crossbar):
 
         Args:
             column_voltages: ``(batch, columns)``, V.
-            reference: ``(rows, columns)``, S: its product is subtracted digitally.
+            reference: ``(rows, columns)``, S: its product is subtracted digitally. In single
+                precision, so is the product, where both can be made at once.
 
         Returns:
             ``(batch, rows)``, A, float64.
@@ -155,10 +156,12 @@ class TwinCrossbar(Crossbar):
             else:
                 seen = self._tensor_map()
                 if reference is not None and self.cells.iv is None:
-                    seen, reference = seen - reference, None
-                currents = self._multiplied(volts, seen, forward)
+                    seen, driven = (seen - reference).to(reference.dtype), volts.to(reference.dtype)
+                    return self._multiplied(driven, seen, forward).double()
+                currents = self._multiplied(volts, seen.double(), forward)
         if reference is not None:
-            currents = currents - volts @ (reference.T if forward else reference)
+            of_reference = reference.double()
+            currents = currents - volts @ (of_reference.T if forward else of_reference)
         return currents
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -234,7 +237,8 @@ class TwinCrossbar(Crossbar):
 
     def _all_noisy(self) -> NDArray[np.float64]:
         self._let_read()
-        noisy: NDArray[np.float64] = self.cells.arrays.numpy(self.cells.read_all())
+        arrays = self.cells.arrays
+        noisy: NDArray[np.float64] = arrays.numpy(arrays.float64(self.cells.read_all()))
         return noisy
 
     def _tensor_map(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -114,8 +115,7 @@ class AnalogParameter(torch.nn.Parameter):
         """
         if not self.records:
             return None
-        x = torch.cat([x for x, _ in self.records]).double().cpu()
-        d = torch.cat([d for _, d in self.records]).double().cpu()
+        x, d = (_joined(parts).double().cpu() for parts in zip(*self.records, strict=True))
         self.forget()
         return x, d
 
@@ -162,4 +162,8 @@ class AnalogParameter(torch.nn.Parameter):
 
 def _finite(values: Tensor) -> bool:
     # A sum is finite only if everything in it is, and quicker; one that overflows proves nothing.
-    return bool(values.sum().isfinite()) or bool(torch.isfinite(values).all())
+    return math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all())
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))

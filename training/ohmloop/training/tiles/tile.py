@@ -46,7 +46,7 @@ class TensorCrossbar(Protocol):
         """``read`` on tensors."""
 
     def forward_tensor(self, column_voltages: Tensor, reference: Tensor) -> Tensor:
-        """``forward`` on tensors, less the product of a reference map, S."""
+        """``forward`` on tensors, less the product of a reference map, S; in its precision."""
 
     def backward_tensor(self, row_voltages: Tensor, reference: Tensor) -> Tensor:
         """``backward`` on tensors, less the product of a reference map, S."""
@@ -87,7 +87,7 @@ class AnalogTile:
         self.usage, self.strongest = Usage(), Strongest()
         self._doubts_in_a_row = 0
         self._device = _device_of(crossbar)
-        self._reference = self._on_device(self.mapping.reference)
+        self._references: dict[torch.dtype, Tensor] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -270,28 +270,32 @@ class AnalogTile:
             reference=np.array(reference, np.float64),
             siemens_per_weight=siemens_per_weight,
         )
-        self._reference = self._on_device(self.mapping.reference)
+        self._references.clear()
 
     def _product(self, values: Tensor, verb: str) -> Tensor:
         exact = values.detach().to(self._device, torch.float64)
         units_per_volt = exact.abs().amax(dim=1, keepdim=True) / self.crossbar.reading.voltage
         volts = torch.where(units_per_volt == 0, 0.0, exact / units_per_volt)
-        weight_product = self._currents(verb, volts) * (
-            units_per_volt / self.mapping.siemens_per_weight
-        )
-        return weight_product.to(values)
+        single = values.dtype == torch.float32 and self.crossbar.capabilities.tensors
+        reference = self._reference(torch.float32 if single else torch.float64)
+        currents = self._currents(verb, volts, reference)
+        return (currents * (units_per_volt / self.mapping.siemens_per_weight)).to(values)
 
-    def _currents(self, verb: str, volts: Tensor) -> Tensor:
+    def _currents(self, verb: str, volts: Tensor, reference: Tensor) -> Tensor:
         """Currents less those that the reference would give."""
         if self.crossbar.capabilities.tensors:
             native: Callable[[Tensor, Tensor], Tensor] = getattr(self.crossbar, f"{verb}_tensor")
-            return native(volts, self._reference)
+            return native(volts, reference)
         by_host: Callable[[NDArray[np.float64]], Map] = getattr(self.crossbar, verb)
-        reference = self._reference.T if verb == "forward" else self._reference
-        return torch.from_numpy(by_host(volts.numpy())) - volts @ reference
+        currents = torch.from_numpy(by_host(volts.numpy()))
+        return currents - volts @ (reference.T if verb == "forward" else reference)
 
-    def _on_device(self, values: Map) -> Tensor:
-        return torch.from_numpy(values).to(self._device)
+    def _reference(self, precision: torch.dtype) -> Tensor:
+        """The reference map where products are made."""
+        if precision not in self._references:
+            exact = torch.from_numpy(self.mapping.reference)
+            self._references[precision] = exact.to(self._device, precision)
+        return self._references[precision]
 
 
 def parts_of(tile: object) -> list[AnalogTile]:
