@@ -6,8 +6,10 @@ On ``torch.distributed`` with gloo; ``torchrun`` (or anybody who sets ``RANK``, 
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ohmloop.drivers import BadInputError
+from ohmloop.drivers import BadInputError, OhmloopError
 
 from .workers import Stop, StoppedError
 
@@ -64,6 +66,8 @@ class Group:
             )
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.stop, self._patience = Stop(), patience
+        self._status: int | None = None
+        atexit.register(self._end)
         try:
             store = _c10d.PrefixStore("pipeline", _store(self.rank, self.size))
             dist.init_process_group(
@@ -89,12 +93,24 @@ class Group:
         trace: TracebackType | None,
     ) -> None:
         """Leave; in order where all went well, else without waiting for anybody."""
+        self._status = None if error is None else _status(error)
         if kind is None:
             self.call(dist.barrier)
         self._left.set()
         self._watcher.join(2 * _BEAT)
         if kind is None:
             dist.destroy_process_group()
+
+    def _end(self) -> None:
+        """After a failure, end the process as soon as Python has done all it had to do.
+
+        Gloo waits without an end for a neighbour who is gone, and cannot be told to stop: the
+        interpreter would hang at its own end, or be aborted.
+        """
+        if self._status is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self._status)
 
     def call(self, talk: Callable[[], T]) -> T:
         """Do what waits for other processes, but not longer than all are there.
@@ -185,6 +201,17 @@ class Group:
                 elif now - seen[rank] > self._patience:
                     self.stop.set(f"rank {rank} gave no sign of life for {self._patience:g} s")
                     return
+
+
+def _status(error: BaseException) -> int:
+    """What the process ends with."""
+    if isinstance(error, OhmloopError):
+        return error.exit_status
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return 1
 
 
 def _store(rank: int, size: int, joining: bool = False) -> Any:
