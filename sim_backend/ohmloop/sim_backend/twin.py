@@ -162,7 +162,8 @@ class TwinCrossbar(Crossbar):
         if reference is not None:
             of_reference = reference.double()
             currents = currents - volts @ (of_reference.T if forward else of_reference)
-        return currents
+        found: Tensor = currents
+        return found
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
         volts = self.reading.voltage
