@@ -157,7 +157,8 @@ class TwinCrossbar(Crossbar):
                 seen = self._tensor_map()
                 if reference is not None and self.cells.iv is None:
                     seen, driven = (seen - reference).to(reference.dtype), volts.to(reference.dtype)
-                    return self._multiplied(driven, seen, forward).double()
+                    small: Tensor = self._multiplied(driven, seen, forward)
+                    return small.double()
                 currents = self._multiplied(volts, seen.double(), forward)
         if reference is not None:
             of_reference = reference.double()
