@@ -140,6 +140,16 @@ def test_limits_are_looked_at_before_a_pulse():
             zero_shift(AnalogTile(chip), error, budget)
 
 
+def test_cells_that_are_said_not_to_move():
+    chip = twin()
+    still = np.array(chip.characteristics.dg_min)
+    still[0, 0] = 0.0
+    chip.characteristics = replace(chip.characteristics, dg_min=still)
+    with pytest.raises(BadInputError, match="no granularity or no range"):
+        zero_shift(AnalogTile(chip))
+    assert chip.wear.sum() == 0
+
+
 def test_programs_stay_within_their_limit():
     chip = twin(limits=Limits(pulses_per_program=4))
     found = zero_shift(AnalogTile(chip), budget=40)

@@ -51,7 +51,7 @@ def estimate(start: Map, readings: Map, per_reading: int, rate: Map, dg_min: Map
     """
     half = len(readings) // 2
     late = readings[half:]
-    given = per_reading * np.arange(half + 1, len(readings) + 1, dtype=np.float64)
+    given: Map = per_reading * np.arange(half + 1, len(readings) + 1, dtype=np.float64)
     left = left_after(given[:, None], rate[None])
     share = left.mean(axis=0)
     rest = np.maximum(1 - share, 0.05)

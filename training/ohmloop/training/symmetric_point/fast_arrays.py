@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import nn
 
 from ohmloop.drivers import BadInputError
-from ohmloop.training.layers.linear import analog_layers
+from ohmloop.training.layers.analog_layer import analog_layers
+from ohmloop.training.tiles.protocol import Tile
+from ohmloop.training.tiles.split_tile import SplitTile
 from ohmloop.training.tiles.tile import AnalogTile
 
 from .zero_shift import Tell, ZeroShift, plan, zero_shift
@@ -32,7 +33,8 @@ def zero_shift_fast(
         tell: makes, of the name of an array, what is told of its progress.
 
     Returns:
-        What was found, by layer and number of the array, such as ``linear1/0``.
+        What was found, by layer and number of the array, such as ``linear1/0``, and of the block
+        where a layer is split.
 
     Raises:
         BadInputError: no layer has a fast array, or see ``plan``; nothing was pulsed.
@@ -40,20 +42,25 @@ def zero_shift_fast(
         InstrumentError: the chip failed.
     """
     arrays = {
-        (name, k): tile
+        f"{name or 'layer'}/{k}{part}": tile
         for name, layer in analog_layers(model).items()
-        for k, tile in enumerate(layer.tiles[:-1])
-        if isinstance(tile, AnalogTile)
+        for k, whole in enumerate(layer.tiles[:-1])
+        for part, tile in _shiftable(whole)
     }
     if not arrays:
         raise BadInputError("there is nothing to zero-shift: no layer has a fast array of its own")
     for tile in arrays.values():
         plan(tile, error, budget)
-    found: dict[str, ZeroShift] = {}
-    for (name, k), tile in arrays.items():
-        label = f"{name or 'layer'}/{k}"
-        found[label] = zero_shift(tile, error, budget, tell=tell(label) if tell else None)
-        references = getattr(analog_layers(model)[name], "references", None)
-        if isinstance(references, torch.Tensor):  # the copy that a checkpoint holds
-            references[k] = torch.from_numpy(tile.mapping.reference)
-    return found
+    return {
+        name: zero_shift(tile, error, budget, tell=tell(name) if tell else None)
+        for name, tile in arrays.items()
+    }
+
+
+def _shiftable(tile: Tile) -> list[tuple[str, AnalogTile]]:
+    """Itself, or the numbered blocks of a split tile; pairs of crossbars have no map to shift."""
+    if isinstance(tile, AnalogTile):
+        return [("", tile)]
+    if not isinstance(tile, SplitTile):
+        return []
+    return [(f".{k}", part) for k, part in enumerate(tile.parts) if isinstance(part, AnalogTile)]

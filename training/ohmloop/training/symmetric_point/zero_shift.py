@@ -98,12 +98,17 @@ def plan(tile: AnalogTile, error: float = 0.01, budget: int | None = None) -> Pl
         budget: most pulses a cell may get; what theory asks for if None.
 
     Raises:
-        BadInputError: ``error`` is out of range, or the budget has no room for readings.
+        BadInputError: ``error`` is out of range, the budget has no room for readings, or a usable
+            cell has no granularity or no range.
         LimitError: a cell has not as many pulses left in its life, or may not be pulsed at all.
     """
     if budget is not None and budget < FEWEST:
         raise BadInputError(f"a budget of {budget} pulses is too small: it takes {FEWEST} or more")
     rate = _rates(tile)[tile.mapping.usable]
+    if not (np.isfinite(rate).all() and (rate > 0).all()):
+        raise BadInputError(
+            f"{tile.crossbar.name}: a usable cell has no granularity or no range; calibrate anew"
+        )
     asked = ceil(float(np.quantile(pulses_for(error, rate), _COVERED)))
     most = inf if budget is None else budget
     readings = min(READINGS, FEWEST * max(1, int(min(asked, most)) // FEWEST))
