@@ -176,7 +176,7 @@ def begun(folder: Path) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_ending_one_ends_the_other(tmp_path: Path, victim: int, how: signal.Signals) -> None:
     """Killed: noticed by its connection. Frozen: by missing signs of life. Both within seconds."""
     both = ranks(script(tmp_path, EPOCHS="100000", PATIENCE="4.0"))
