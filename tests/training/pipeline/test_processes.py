@@ -166,7 +166,7 @@ def test_torchrun_and_every_schedule(tmp_path: Path, schedule: str) -> None:
 
 
 def begun(folder: Path) -> None:
-    for _ in range(1200):
+    for _ in range(4800):
         if all((folder / f"begun-{m}").exists() for m in range(2)):
             time.sleep(1.0)
             return
@@ -176,7 +176,7 @@ def begun(folder: Path) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_ending_one_ends_the_other(tmp_path: Path, victim: int, how: signal.Signals) -> None:
     """Killed: noticed by its connection. Frozen: by missing signs of life. Both within seconds."""
     both = ranks(script(tmp_path, EPOCHS="100000", PATIENCE="4.0"))
@@ -190,7 +190,7 @@ def test_ending_one_ends_the_other(tmp_path: Path, victim: int, how: signal.Sign
     finally:
         for process in both:
             process.kill()
-            process.wait()
+            process.communicate()
     assert both[1 - victim].returncode == 1, said
     assert took < 15, said
     assert (tmp_path / f"safe-{1 - victim}").exists()

@@ -129,7 +129,7 @@ class Watch:
         self._recent = deque[float](maxlen=window)
         self._heard = 0
 
-    def __call__(self, micro_batch: int, loss: float) -> None:
+    def __call__(self, _micro_batch: int, loss: float) -> None:
         """One micro-batch more.
 
         Raises:
