@@ -118,7 +118,7 @@ class ErrorFloor(Record):
         from ohmloop.calibration.reporting import figure
 
         names = table.names("sweep")
-        with drawing(1, len(names), (2.6 * len(names), 2.8)) as (fig, axes):
+        with drawing(1, len(names), (2.6 * len(names), 3.1)) as (fig, axes):
             for ax, name in zip(np.atleast_1d(axes), names, strict=True):
                 for algorithm in table.names("algorithm"):
                     some = table.of(sweep=name, algorithm=algorithm)
@@ -129,7 +129,8 @@ class ErrorFloor(Record):
                         ax.plot(x, some.numbers("predicted"), "--", **told)
                 ax.set(xscale="log", yscale="log", xlabel=_LABELS[str(name)])
             np.atleast_1d(axes)[0].set_ylabel("mean squared gradient")
-            np.atleast_1d(axes)[0].legend()
+            lines, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+            fig.legend(lines, labels, loc="outside lower center", ncols=3)
         caption = (
             "Error floors: the squared true gradient, mean over the second half of the steps."
             " Digital SGD's falls with the learning rate. Analog SGD's does not fall below its"

@@ -103,7 +103,7 @@ class ImplicitPenalty(Record):
 
         pair, problem = self.response.pair(), self._problem()
         at = pair.symmetric_point
-        with drawing(1, 2, (7.2, 3.2)) as (fig, (plane, distance)):
+        with drawing(1, 2, (7.2, 3.6)) as (fig, (plane, distance)):
             reach = 1.2 * max(abs(v - at) for v in self.minimiser)
             line = at + np.linspace(-reach, reach, 60)
             line = line[np.abs(line) < 0.98 * self.response.tau]
@@ -122,7 +122,7 @@ class ImplicitPenalty(Record):
             plane.plot(*self.minimiser, "x", color=GREEN, ms=7, label="minimiser")
             plane.set(xlabel="first weight", ylabel="second weight", aspect="equal")
             distance.set(xlabel="gradient noise", ylabel="distance from the symmetric point")
-            plane.legend(fontsize=6)
+            fig.legend(*plane.get_legend_handles_labels(), loc="outside lower center", ncols=5)
         caption = (
             f"Where Analog SGD rests, from no noise (at the minimiser) to noise {sigma:g}. Grey"
             " contours: the objective; orange: with the penalty E|noise| R_c that the cells add at"

@@ -92,14 +92,15 @@ class SymmetricPoint(Record):
         from ohmloop.calibration.reporting import figure
 
         values = table.names("c")
-        with drawing(1, len(values), (2.6 * len(values), 2.8), sharey=True) as (fig, axes):
+        with drawing(1, len(values), (2.6 * len(values), 3.2), sharey=True) as (fig, axes):
             for ax, c in zip(np.atleast_1d(axes), values, strict=True):
                 for algorithm in table.names("algorithm"):
                     some = table.of(algorithm=algorithm, c=c)
                     ax.plot(some.numbers("iteration"), some.numbers("loss"), label=str(algorithm))
                 ax.set(yscale="log", xlabel="iteration", title=f"c = {c:g}")
             np.atleast_1d(axes)[0].set_ylabel("loss")
-            np.atleast_1d(axes)[-1].legend(fontsize=6)
+            lines, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+            fig.legend(lines, labels, loc="outside lower center", ncols=3)
         caption = (
             "Least squares on generic linear cells, whose symmetric point is c tau: loss after"
             " passes over all samples, one pulsed rank-one update each."
