@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ohmloop.calibration import Health, acquire, fit_raw, fit_trajectories
+from ohmloop.calibration import (
+    Health,
+    MeasurementStore,
+    acquire,
+    fit_raw,
+    fit_trajectories,
+    load_recipe,
+    measure,
+    raw_of_store,
+)
 from ohmloop.calibration.fitting import Trajectories
 from ohmloop.drivers import BadInputError
 
@@ -109,3 +118,16 @@ def test_order_of_cells_does_not_matter(raw, fitted):
     # an optimum is taken for one when a full step would gain a third of a standard error at most
     apart = np.abs(back.value("g_max")[::-1] - fitted.value("g_max"))
     assert (apart <= fitted.stderr()["g_max"] / 3)[fitted.usable].all()
+
+
+@pytest.mark.campaign
+def test_few_readings_give_noises_without_bias(make_chip, make_cells):
+    """The recipe ``quick``, 13 readings a cell: the chip as a whole tells its noises.
+
+    576 cells of a 20 % error each know a median to 1 %; 10 % is far beyond chance.
+    """
+    store = MeasurementStore()
+    measure(load_recipe("quick"), make_chip(make_cells(3)), store, seed=1)
+    fit = fit_trajectories(Trajectories.of_raw(raw_of_store(store)), "soft-bounds")
+    for name, truth in (("dg_std", 0.3), ("read_std", 0.005)):
+        assert np.median(fit.value(name)[fit.usable]) == pytest.approx(truth, rel=0.1)

@@ -162,8 +162,9 @@ def _climb(problem: Problem, start: Array, cells: NDArray[np.intp], iterations: 
         free = ~((here <= lo) & (score < 0) | (here >= hi) & (score > 0))
         gain = 0.5 * np.einsum("kc,kc->c", score, solve(information, score, free, 0.0))
         done = gain < _DONE
-        close = np.where(damping[active] > _STUCK, _KINK, _CLOSE)
-        converged[active] = (gain < close) & np.isfinite(value)
+        stuck = damping[active] > _STUCK
+        converged[active] = (gain < np.where(stuck, _KINK, _CLOSE)) & np.isfinite(value)
+        done |= stuck
         move = solve(information, score, free, damping[active])
         there = np.clip(here + move, lo, hi)
         better = (_value(problem, there, block) >= value) & ~done
