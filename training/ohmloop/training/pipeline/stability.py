@@ -135,7 +135,6 @@ class Watch:
         Raises:
             DivergenceError: with the rate that would be safe.
         """
-        del micro_batch
         self._heard += 1
         if len(self._start) < _FIRST:
             self._start.append(loss)
