@@ -288,7 +288,7 @@ def learning(folder: Path | None, seeds: int, rate: float) -> bool:
     return fine
 
 
-def depth(rate: float = 0.5) -> bool:
+def depth(rate: float = 0.2) -> bool:
     """Eight stages at a large rate: said to diverge, and trained at the rate that is safe."""
     torch.set_num_threads(1)
     whole = digits(0)
@@ -297,6 +297,9 @@ def depth(rate: float = 0.5) -> bool:
 
     def make(step: float) -> PipelineTrainer:
         model = mlp([64, *[32] * (stages - 1), 10], "relu", seed=1)
+        with torch.no_grad():
+            for layer in model[:-1:2]:  # so that signals keep their size (He et al., 2015)
+                layer.weight.mul_(6**0.5)
         some = [(data.train.x[k : k + 4], data.train.y[k : k + 4]) for k in range(0, 32, 4)]
         safe = safe_rate(model, nn.functional.cross_entropy, some, stages - 1)
         made = [

@@ -114,6 +114,18 @@ def test_what_is_left_of_the_epoch_is_what_was_left(
     assert seen == order.tolist()
 
 
+def test_a_failure_at_the_very_end_goes_on_with_the_next_epoch(
+    pipeline: Pipelines, work: Works
+) -> None:
+    stages = pipeline(2)
+    trainer = trainer_of(stages, work(16), ExactExecutor, "asynchronous")
+    break_at(stages[0], 8)  # the update of the last micro-batch
+    with pytest.raises(PipelineError, match="the link broke"):
+        trainer.run(1)
+    assert (trainer.epoch, trainer.position) == (1, 0)
+    assert [record.samples for record in trainer.run(2)] == [16]
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_resuming_between_epochs_equals_going_on(
     pipeline: Pipelines, work: Works, same: Callable[..., bool], how: type

@@ -109,11 +109,16 @@ class PipelineTrainer:
         Raises:
             PipelineError: a stage failed; all stopped in order, and ``state()`` is good.
         """
-        while self.epoch < epochs:
-            record = self._run_epoch()
-            self.history.append(record)
-            for told in self.on_epoch:
-                told(self, record)
+        try:
+            while self.epoch < epochs:
+                record = self._run_epoch()
+                self.history.append(record)
+                for told in self.on_epoch:
+                    told(self, record)
+        except BaseException:
+            for stage in self.stages:
+                stage.make_safe()
+            raise
         return self.history
 
     def plan(self, samples: int) -> Schedule:
@@ -136,8 +141,7 @@ class PipelineTrainer:
         try:
             execution = self.executor.run(schedule, work, self._hear)
         except BaseException:
-            self.position += self._done_with(work, schedule, before)
-            self.rng.bit_generator.state = self._rng_before
+            self._keep_place(self._done_with(work, schedule, before))
             raise
         self.position = 0
         self.epoch += 1
@@ -157,6 +161,14 @@ class PipelineTrainer:
             seconds=time.perf_counter() - started,
             doubts=sum(self._since(count_doubts, doubts)),
         )
+
+    def _keep_place(self, samples: int) -> None:
+        """Where to go on: in the same epoch, in the same order; in the next where none is left."""
+        self.position += samples
+        if self.position < len(self.data.train):
+            self.rng.bit_generator.state = self._rng_before
+        else:
+            self.epoch, self.position = self.epoch + 1, 0
 
     def _work(self, order: Tensor) -> MicroBatches:
         whole = self.schedule != "asynchronous"
