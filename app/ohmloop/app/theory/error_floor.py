@@ -113,6 +113,8 @@ class ErrorFloor(Record):
 
     def figures(self, table: Table) -> list[tuple[str, str]]:
         """A panel a sweep."""
+        from matplotlib.ticker import NullLocator
+
         from ohmloop.calibration.drawing import GREEN, GREY, drawing
         from ohmloop.calibration.reporting import figure
 
@@ -129,6 +131,8 @@ class ErrorFloor(Record):
                         told: dict[str, Any] = {"color": GREY, "label": "its bias, predicted"}
                         ax.plot(x, some.numbers("predicted"), "--", **told)
                 ax.set(xscale="log", yscale="log", xlabel=_LABELS[str(name)])
+                ax.set_xticks(x, labels=[f"{v:g}" for v in x])
+                ax.xaxis.set_minor_locator(NullLocator())
             np.atleast_1d(axes)[0].set_ylabel("mean squared gradient")
             lines, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
             fig.legend(lines, labels, loc="outside lower center", ncols=3)
