@@ -42,7 +42,7 @@ class ErrorFloor(Record):
         sigma: standard deviation of the noise of every gradient.
         learning_rate: of both.
         tau: bound of the weights.
-        states: ``2 tau / dw_min``, which is the noise of whole pulses.
+        states: ``2 tau / dw_min``, which adds the noise of whole pulses; none where it is left out.
         sweep: what varies.
         repeats: runs a point.
         time: steps times the learning rate; means are over the second half.
@@ -53,7 +53,7 @@ class ErrorFloor(Record):
     sigma: Positive = 0.1
     learning_rate: Positive = 0.02
     tau: Positive = 3.0
-    states: Positive = 1200
+    states: Positive | None = None
     sweep: Sweeps
     repeats: Count = 20
     time: Positive = 40
@@ -85,7 +85,7 @@ class ErrorFloor(Record):
 
         rng, analog = np.random.default_rng(seed), algorithm == "analog-sgd"
         cells = linear(self.tau) if analog else ideal()
-        step = 2 * self.tau / self.states if analog else 0.0
+        step = 2 * self.tau / self.states if analog and self.states else 0.0
         runs = Ensemble(problem, self.repeats, [cells], dw_min=step, rng=rng)
         optimizer = AnalogSGD([runs.parameter], self.learning_rate, rng=rng)
         steps = int(np.ceil(self.time / self.learning_rate))
@@ -99,22 +99,23 @@ class ErrorFloor(Record):
         return float((problem.gradient(rest) ** 2).sum())
 
     def summary(self, table: Table) -> Summary:
-        """Slopes on double logarithmic axes."""
+        """Slopes on double logarithmic axes: of the floor, and of the part of it that is bias."""
         rows: list[tuple[str, ...]] = []
         for name in table.names("sweep"):
             for algorithm in ("analog-sgd", "digital-sgd"):
                 some = table.of(sweep=name, algorithm=algorithm)
-                x, y = np.log(some.numbers("value")), np.log(some.numbers("squared_gradient"))
-                told = some.numbers("predicted")
-                slope = np.polyfit(x, np.log(told), 1)[0] if told.all() else np.nan
-                text = f"{slope:.2f}" if told.all() else "-"
-                label = _LABELS[str(name)]
-                rows.append((label, algorithm, f"{np.polyfit(x, y, 1)[0]:.2f}", text))
-        return ("against", "algorithm", "slope of the floor", "slope of its bias, predicted"), rows
+                columns = ("squared_gradient", "of_mean_weights", "predicted")
+                slopes = [_slope(some, column) for column in columns]
+                if algorithm == "digital-sgd":
+                    slopes[1:] = ["-", "-"]  # it has none
+                rows.append((_LABELS[str(name)], algorithm, *slopes))
+        return ("against", "algorithm", "slope of the floor", "of its bias", "predicted"), rows
 
     def figures(self, table: Table) -> list[tuple[str, str]]:
         """A panel a sweep."""
-        from ohmloop.calibration.drawing import GREY, drawing
+        from matplotlib.ticker import NullLocator
+
+        from ohmloop.calibration.drawing import GREEN, GREY, drawing
         from ohmloop.calibration.reporting import figure
 
         names = table.names("sweep")
@@ -124,17 +125,29 @@ class ErrorFloor(Record):
                     some = table.of(sweep=name, algorithm=algorithm)
                     x = some.numbers("value")
                     ax.plot(x, some.numbers("squared_gradient"), "o-", ms=3, label=algorithm)
-                    if some.numbers("predicted").all():
-                        told: dict[str, Any] = {"color": GREY, "label": "bias, predicted"}
+                    if algorithm == "analog-sgd":
+                        bias = some.numbers("of_mean_weights")
+                        ax.plot(x, bias, "s", ms=3, color=GREEN, label="its bias")
+                        told: dict[str, Any] = {"color": GREY, "label": "its bias, predicted"}
                         ax.plot(x, some.numbers("predicted"), "--", **told)
                 ax.set(xscale="log", yscale="log", xlabel=_LABELS[str(name)])
+                ax.set_xticks(x, labels=[f"{v:g}" for v in x])
+                ax.xaxis.set_minor_locator(NullLocator())
             np.atleast_1d(axes)[0].set_ylabel("mean squared gradient")
             lines, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
             fig.legend(lines, labels, loc="outside lower center", ncols=3)
         caption = (
             "Error floors: the squared true gradient, mean over the second half of the steps."
             " Digital SGD's falls with the learning rate. Analog SGD's does not fall below its"
-            " bias, which grows with the noise and shrinks with the active range; dashed: where"
-            " the mean drift is 0. Few states add the noise of whole pulses."
+            " bias, the squared gradient of the mean weights, which grows with the noise and"
+            " shrinks with the active range; dashed: where the mean drift is 0. Few states add the"
+            " noise of whole pulses."
         )
         return [("Error floors", figure(fig, caption))]
+
+
+def _slope(table: Table, column: str) -> str:
+    values = table.numbers(column)
+    if not (values > 0).all():
+        return "-"
+    return f"{np.polyfit(np.log(table.numbers('value')), np.log(values), 1)[0]:.2f}"
