@@ -52,6 +52,7 @@ def test_synthetic_images_have_the_density():
     assert torch.equal(images.x, synthetic(1000).x)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("algorithm", epoch.ALGORITHMS)
 def test_our_side_starts_from_the_digital_weights_and_trains(algorithm):
     runner = epoch.Runner("ohmloop", algorithm, epoch.ours)
