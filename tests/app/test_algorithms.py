@@ -44,7 +44,7 @@ def test_keys_and_defaults_are_the_optimizers(name: str) -> None:
     keys = record.model_fields
     taken = arguments(getattr(training, record.made))
     for key, field in keys.items():
-        if key in ("name", "arrays"):
+        if key in ("name", "arrays", "pulses"):
             continue
         argument = _SPELT_OUT.get(key, key)
         assert argument in taken, key
@@ -53,8 +53,32 @@ def test_keys_and_defaults_are_the_optimizers(name: str) -> None:
             assert same, (key, field.default, taken[argument])
     kept_from_files = {"self", "params", "rng", "options", "update_management", "bl_management"}
     assert set(taken) - kept_from_files == {
-        _SPELT_OUT.get(key, key) for key in keys if key not in ("name", "arrays")
+        _SPELT_OUT.get(key, key) for key in keys if key not in ("name", "arrays", "pulses")
     }
+
+
+@pytest.mark.parametrize(
+    ("pulses", "rule"),
+    [
+        ({"desired_bl": 5}, training.PulseSettings(5)),
+        ({"type": "deterministic", "desired_bl": 7}, training.DeterministicPulses(7)),
+        ({"type": "implicit"}, training.ImplicitPulses()),
+    ],
+)
+def test_updates_become_pulses_as_the_file_says(pulses: dict[str, Any], rule: Any) -> None:
+    config = ANALOG["analog-sgd"].model_validate(
+        {"name": "analog-sgd", "learning_rate": 0.1, "pulses": pulses}
+    )
+    parameter = AnalogParameter([ExactTile(np.zeros((2, 3)), np.ones_like, np.ones_like)])
+    assert config.optimizer([parameter], np.random.default_rng(0)).rule == rule
+
+
+def test_mixed_precision_counts_its_pulses() -> None:
+    record = ANALOG["mixed-precision"]
+    with pytest.raises(ValueError, match="pulses"):
+        record.model_validate(
+            {"name": "mixed-precision", "learning_rate": 0.1, "pulses": {"type": "implicit"}}
+        )
 
 
 @pytest.mark.parametrize("name", ANALOG)

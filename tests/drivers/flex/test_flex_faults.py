@@ -217,17 +217,17 @@ def test_a_train_of_minutes_is_waited_for_in_a_few_messages(emulated, chip):
 
 def test_an_interrupt_in_a_train_leaves_everything_off_and_usable(emulated, chip, monkeypatch):
     transport = type(chip.meter.analyser.transport)
-    line, seen = transport._line, []
+    read, seen = transport._read, []
 
-    def interrupted(self, wait):
-        reply = line(self, wait)
+    def interrupted(self, wait, count=None):
+        reply = read(self, wait, count)
         seen.append(reply)
         if len(seen) == 6:
             raise KeyboardInterrupt
         return reply
 
     with monkeypatch.context() as patch:
-        patch.setattr(transport, "_line", interrupted)
+        patch.setattr(transport, "_read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             chip.pulse(PROGRAM)
     assert not emulated.outputs_on

@@ -255,18 +255,18 @@ def test_ctrl_c_in_a_train_leaves_the_next_program_right(
     pulser, emulated, chip, program, monkeypatch
 ):
     transport = chip.pulser.transport
-    line = type(transport)._line
+    read = type(transport)._read
     seen = []
 
-    def interrupted(self, wait):
-        reply = line(self, wait)
+    def interrupted(self, wait, count=None):
+        reply = read(self, wait, count)
         seen.append(reply)
         if len(seen) == 2:
             raise KeyboardInterrupt
         return reply
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(transport), "_line", interrupted)
+        patch.setattr(type(transport), "_read", interrupted)
         patch.setattr(chip, "_off_quietly", lambda: None)  # the worst case
         with pytest.raises(KeyboardInterrupt):
             chip.pulse(program)
@@ -282,16 +282,16 @@ def test_an_interrupt_before_a_message_leaves_is_no_message(
     transport = type(chip.pulser.transport)
     for p in (chip, twin):
         p.pulse(alternating())
-    write, trains = transport.write, []
+    send, trains = transport._send, []
 
-    def interrupted(self, text):
+    def interrupted(self, stream, text):
         if self is chip.pulser.transport and "*ESE?;" in text and ";*OPC?" in text[20:]:
             trains.append(text)
             raise KeyboardInterrupt
-        return write(self, text)
+        return send(self, stream, text)
 
     with monkeypatch.context() as patch:
-        patch.setattr(transport, "write", interrupted)
+        patch.setattr(transport, "_send", interrupted)
         with pytest.raises(KeyboardInterrupt):
             chip.pulse(program)
     assert trains

@@ -105,7 +105,7 @@ def test_one_asynchronous_stage_is_plain_training(
         rng=np.random.default_rng(0),
         batch_size=1,
     )
-    trainer._batches = lambda: (type(cut.split)(cut.x(k), cut.y(k)) for k in range(30))
+    trainer._batches = lambda _done: (type(cut.split)(cut.x(k), cut.y(k)) for k in range(30))
     trainer.run(1)
     (ours,), theirs = stage.crossbars(), model.linear1.weight.main.crossbar.parent
     assert np.array_equal(ours.conductance, theirs.conductance)

@@ -139,6 +139,7 @@ def same_as_one(folder: Path) -> None:
         assert np.array_equal(rank["log"], one["log"])
 
 
+@pytest.mark.campaign
 def test_two_processes_train_the_same_model_as_one(tmp_path: Path) -> None:
     """Conductances, losses, clocks, staleness and pulses: bit for bit."""
     file = script(tmp_path)

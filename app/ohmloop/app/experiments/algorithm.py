@@ -14,8 +14,12 @@ from pydantic import Field
 
 from ohmloop.drivers.validation import Record
 
+from .pulses import Pulses
+
 if TYPE_CHECKING:
     from torch.optim import Optimizer
+
+    from ohmloop.training import AnalogOptimizer
 
 Rate = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -46,16 +50,21 @@ class DigitalSgd(Record):
 
 
 class AnalogAlgorithm(Record):
-    """What the records of analog algorithms share."""
+    """What the records of analog algorithms share.
+
+    Attributes:
+        pulses: how updates become pulses; goes before ``desired_bl``. Left out, stochastic trains.
+    """
 
     made: ClassVar[str]
     """Name of the optimizer in ``ohmloop.training``."""
 
     learning_rate: Rate
+    pulses: Pulses | None = None
 
     def options(self) -> dict[str, Any]:
         """Arguments of the optimizer."""
-        given = self.model_dump(exclude={"name", "arrays"})
+        given = self.model_dump(exclude={"name", "arrays", "pulses"})
         if given.get("transfer_columns") == "all":
             given["transfer_columns"] = None
         return {_SPELT_OUT.get(key, key): value for key, value in given.items()}
@@ -64,9 +73,11 @@ class AnalogAlgorithm(Record):
         """The optimizer that the record is of."""
         import ohmloop.training
 
-        made: Optimizer = getattr(ohmloop.training, self.made)(
+        made: AnalogOptimizer = getattr(ohmloop.training, self.made)(
             parameters, rng=rng, **self.options()
         )
+        if self.pulses is not None:
+            made.rule = self.pulses.rule()
         return made
 
 
@@ -87,6 +98,7 @@ class MixedPrecisionConfig(AnalogAlgorithm):
     transfer_every: Count = 1
     transfer_bl: Count = 31
     arrays: Literal[1] = 1
+    pulses: None = None  # whole pulses only, counted digitally
 
 
 class GatheringAlgorithm(AnalogAlgorithm):
