@@ -17,6 +17,8 @@ import torch
 from ohmloop.drivers import load_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
 
+pytestmark = pytest.mark.xdist_group("lab")  # one worker, so that one calibration serves all
+
 BENCH = """
 name: digits bench
 instruments:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from ohmloop.drivers import Bench, Capabilities, load_bench
@@ -79,6 +80,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@pytest.mark.campaign
 def test_a_bench_that_is_unplugged_while_training(tmp_path):
     bench, chips, runs = tmp_path / "bench.yaml", tmp_path / "chips.npz", tmp_path / "runs"
     bench.write_text(BENCH.replace("PORT", str(free_port())))
