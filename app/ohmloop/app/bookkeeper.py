@@ -13,6 +13,7 @@ from ohmloop.drivers.units import with_unit
 from .console import Report, Screen
 from .experiments import Experiment
 from .run_folder import RunFolder
+from .twin_state import twin_tensors
 
 if TYPE_CHECKING:
     from ohmloop.training import EpochRecord, Trainer
@@ -72,15 +73,8 @@ class Bookkeeper:
 
 def save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:
     """A checkpoint. A chip keeps its own state; a twin's goes along."""
-    import torch
-
-    from ohmloop.sim_backend import TwinCrossbar
-
     tensors, values = trainer.state()
-    if isinstance(chip, TwinCrossbar):
-        state = chip.state()
-        tensors |= {f"twin/{name}": torch.from_numpy(array) for name, array in state.items()}
-    run.save(tensors, values)
+    run.save(tensors | twin_tensors(chip, "twin"), values)
 
 
 def metrics_of(record: EpochRecord) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,10 @@ from .pipeline_report import ACCOUNTS
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 from .train import frozen, make_model
+from .twin_state import restore_twin, twin_tensors
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from ohmloop.training import DataSet, EpochRecord
     from ohmloop.training.pipeline.execution import Executor
@@ -177,7 +178,8 @@ def _train(
     trainer = make_trainer(experiment, data, stages, group)
     keeper = Keeper(experiment, run, chips, screen)
     if checkpoint is not None:
-        _restore_twins(chips, checkpoint[0])
+        for number, chip in chips.items():
+            restore_twin(chip, checkpoint[0], f"twin{number + 1}", f"stage {number + 1}")
         trainer.restore(*checkpoint)
     else:
         keeper.save(trainer)
@@ -390,11 +392,9 @@ class Keeper:
 
     def save(self, trainer: PipelineTrainer) -> None:
         """A checkpoint. A chip keeps its own state; a twin's goes along."""
-        import torch
-
         tensors, values = trainer.state()
-        for name, array in _twin_states(self._chips):
-            tensors[name] = torch.from_numpy(array)
+        for number, chip in self._chips.items():
+            tensors |= twin_tensors(chip, f"twin{number + 1}")
         self._run.save(tensors, values)
 
     def progress(self, trainer: PipelineTrainer, report: Report) -> Any:
@@ -502,32 +502,6 @@ def _below(folder: Path, name: str, frozen: str) -> Path:
     except OSError as error:
         raise BadInputError(f"{path}: cannot be made: {error.strerror}") from error
     return path
-
-
-def _twin_states(chips: Mapping[int, Crossbar]) -> Iterator[tuple[str, Any]]:
-    from ohmloop.sim_backend import TwinCrossbar
-
-    for number, chip in chips.items():
-        if isinstance(chip, TwinCrossbar):
-            for name, array in chip.state().items():
-                yield f"twin{number + 1}/{name}", array
-
-
-def _restore_twins(chips: Mapping[int, Crossbar], tensors: Mapping[str, Tensor]) -> None:
-    from ohmloop.sim_backend import TwinCrossbar
-
-    for number, chip in chips.items():
-        if isinstance(chip, TwinCrossbar):
-            root = f"twin{number + 1}/"
-            state = {
-                k.removeprefix(root): t.numpy() for k, t in tensors.items() if k.startswith(root)
-            }
-            if not state:
-                raise BadInputError(
-                    f"stage {number + 1} was on a chip, whose weights are on the chip; it cannot"
-                    " go on on a twin"
-                )
-            chip.restore(state)
 
 
 def _safe_rate(experiment: Experiment, data: DataSet, parts: Sequence[nn.Sequential]) -> float:

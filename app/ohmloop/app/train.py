@@ -18,6 +18,7 @@ from .run_folder import RunFolder
 from .signals import orderly_interrupts
 from .symmetric_point import figures_of, tell_shifts
 from .theory.study_file import is_study, run_study
+from .twin_state import restore_twin
 
 if TYPE_CHECKING:
     from ohmloop.training import DataSet, Trainer
@@ -97,7 +98,9 @@ def run_experiment(
     checkpoint = run.load() if resumed else None
     trainer = make_trainer(experiment, chip, programmed=checkpoint is not None)
     if checkpoint is not None:
-        _restore_twin(chip, checkpoint)  # after all that making the trainer may have read
+        restore_twin(
+            chip, checkpoint[0], "twin", "the run"
+        )  # after all that making the trainer may have read
         trainer.restore(*_trainer_part(checkpoint))
         run.keep_until(trainer.epoch)
     else:
@@ -231,22 +234,6 @@ def _absolute(experiment: Experiment) -> Experiment:
         return f"{Path(file).resolve()}{mark}{part}"
 
     return relocated(experiment, fixed)
-
-
-def _restore_twin(chip: Crossbar | None, checkpoint: Any) -> None:
-    from ohmloop.sim_backend import TwinCrossbar
-
-    if isinstance(chip, TwinCrossbar):
-        state = {
-            name.removeprefix("twin/"): tensor.numpy()
-            for name, tensor in checkpoint[0].items()
-            if name.startswith("twin/")
-        }
-        if not state:
-            raise BadInputError(
-                "the run was on a chip, whose weights are on the chip; it cannot go on on a twin"
-            )
-        chip.restore(state)
 
 
 def _trainer_part(checkpoint: Any) -> Any:
