@@ -98,9 +98,8 @@ def run_experiment(
     checkpoint = run.load() if resumed else None
     trainer = make_trainer(experiment, chip, programmed=checkpoint is not None)
     if checkpoint is not None:
-        restore_twin(
-            chip, checkpoint[0], "twin", "the run"
-        )  # after all that making the trainer may have read
+        # After all that making the trainer may have read.
+        restore_twin(chip, checkpoint[0], "twin", "the run")
         trainer.restore(*_trainer_part(checkpoint))
         run.keep_until(trainer.epoch)
     else:

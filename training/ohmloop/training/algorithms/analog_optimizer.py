@@ -57,7 +57,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 raise BadInputError(f"{name} must be 0 or more, not {rate}")
         super().__init__(params, defaults)
         self.rng, self.rule, self.clipped = rng, rule, 0.0
-        self._clipped_shares: list[float] = []
+        self._updates, self._lost = 0, 0.0  # since it was last asked what was clipped
         for _, parameter in self.analog():
             self.check_arrays(parameter)
 
@@ -123,7 +123,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
         """The same from arrays ``(batch, in)`` and ``(batch, out)``."""
         report = tile.update(x, d, lr, self.rng, self.rule)
         self.clipped = max(self.clipped, report.clipped)
-        self._clipped_shares.append(report.clipped)
+        self._updates, self._lost = self._updates + 1, self._lost + report.clipped
         return report.pulses
 
     def pulse_columns(
@@ -150,8 +150,9 @@ class AnalogOptimizer(torch.optim.Optimizer):
         high, or with ``desired_bl`` too low. Every update of a tile counts alike, transfers
         included; 0 where there was none.
         """
-        shares, self._clipped_shares = self._clipped_shares, []
-        return float(np.mean(shares)) if shares else 0.0
+        share = self._lost / self._updates if self._updates else 0.0
+        self._updates, self._lost = 0, 0.0
+        return share
 
     def epoch_ended(self, loss: float) -> None:
         """Be told the mean loss of an epoch; only some algorithms make something of it."""
