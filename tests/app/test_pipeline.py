@@ -117,6 +117,9 @@ def test_the_preview(ohmloop):
         ("shape=10x8", "shape=9x8", "no room for its 10 outputs x 8 inputs"),
         ("  benches: ", "  executor: processes\n  benches: ", "started together: torchrun"),
         ("  schedule", "  costs: {linear9: 1}\n  schedule", "no layer 'linear9'"),
+        ("name: two", "zero_shift: {error: 0.1}\nname: two", "does not know zero_shift yet"),
+        ("name: two", "mapping: {bias: analog}\nname: two", "does not know mapping yet"),
+        ("batch: 20", "batch: 20, warm_up: 1", r"does not know training\.warm_up yet"),
     ],
 )
 def test_bad_input_is_one_line_and_pulses_nothing(ohmloop, tmp_path, old, new, complaint):

@@ -128,6 +128,7 @@ def train_pipeline(
 
     if record is not None:
         raise BadInputError("--record is for one bench; a pipeline has several")
+    _refuse_unheard(experiment)
     kept = frozen(experiment)
     micro_size(experiment.training.batch, config_of(experiment).micro_batches)
     with orderly_interrupts(), ExitStack() as stack:
@@ -158,6 +159,26 @@ def train_pipeline(
         except BaseException:
             screen.trouble(f"kept: {folder}; go on with: ohmloop train --resume {folder}")
             raise
+
+
+def _refuse_unheard(experiment: Experiment) -> None:
+    """A key that nothing here heeds must not look as if it were."""
+    training, mapping = experiment.training, experiment.mapping
+    given = {
+        "mapping": mapping != type(mapping)(omega=mapping.omega),
+        "zero_shift": experiment.zero_shift is not None,
+        "training.warm_up": training.warm_up > 0,
+        "training.evaluate_every": training.evaluate_every > 1,
+        "training.early_stopping": training.early_stopping is not None,
+        "training.checkpoint_every": training.checkpoint_every is not None,
+        "training.confusion": training.confusion,
+    }
+    unheard = [key for key, is_given in given.items() if is_given]
+    if unheard:
+        raise BadInputError(
+            f"{experiment.name}: a pipeline does not know {', '.join(unheard)} yet: leave out"
+            " (of mapping only omega is known)"
+        )
 
 
 def _train(
@@ -295,7 +316,7 @@ def make_stages(
                 part,
                 pool or chips[m],
                 arrays=experiment.algorithm.arrays,
-                omega=experiment.omega,
+                omega=experiment.mapping.omega or experiment.omega,
                 initialise="as is" if programmed else "program",
             )
         optimizer = experiment.algorithm.optimizer(module.parameters(), rng)
