@@ -23,7 +23,6 @@ with a rate that is safe, and train at that rate.
 from __future__ import annotations
 
 import argparse
-import gzip
 import statistics
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,7 +38,7 @@ from torch import nn
 
 from ohmloop.drivers import Characteristics, Crossbar, open_crossbar
 from ohmloop.drivers.opening import open_on_bench
-from ohmloop.training import AnalogSGD, DataSet, Split, convert_to_analog, digits, mlp
+from ohmloop.training import AnalogSGD, DataSet, Split, convert_to_analog, digits, idx_images, mlp
 from ohmloop.training.pipeline.exact import ExactExecutor
 from ohmloop.training.pipeline.execution import PipelineError
 from ohmloop.training.pipeline.micro_batches import MicroBatches
@@ -330,22 +329,9 @@ def depth(rate: float = 0.2) -> bool:
 
 def mnist(folder: Path, train: int, held_out: int) -> DataSet:
     """The first of the four IDX files, as distributed (LeCun et al.), plain or compressed."""
-
-    def read(name: str, head: int) -> np.ndarray[Any, Any]:
-        found = [p for p in (folder / name, folder / f"{name}.gz") if p.exists()]
-        if not found:
-            raise SystemExit(f"{folder}: no {name} or {name}.gz")
-        content = found[0].read_bytes()
-        raw = gzip.decompress(content) if found[0].suffix == ".gz" else content
-        return np.frombuffer(raw, np.uint8, offset=head)
-
-    def split(prefix: str, count: int) -> Split:
-        pixels = read(f"{prefix}-images-idx3-ubyte", 16).reshape(-1, 784)[:count]
-        labels = read(f"{prefix}-labels-idx1-ubyte", 8)[:count]
-        x = torch.from_numpy(pixels.astype(np.float32) / 255)
-        return Split(x, torch.from_numpy(labels.astype(np.int64)))
-
-    return DataSet("MNIST subset", split("train", train), split("t10k", held_out), 10)
+    whole = idx_images(folder)
+    first = (Split(s.x[:n], s.y[:n]) for s, n in ((whole.train, train), (whole.held_out, held_out)))
+    return DataSet("MNIST subset", *first, classes=10)
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ohmloop.training import (
     Split,
     TikiTaka,
     Trainer,
+    idx_images,
     mlp,
 )
 
@@ -34,22 +34,9 @@ _MIDDLE, _HALF = 50e-6, 10e-6  # S: where a preset's range is kept
 
 def load(folder: Path, images: int, seed: int) -> DataSet:
     """The IDX files; ``images`` of the training images, drawn by the seed, and all test images."""
-    (x, y), held_out = (_read(folder, part) for part in ("train", "t10k"))
-    some = np.random.default_rng(seed).permutation(len(x))[:images]
-    return DataSet("mnist", _split(x[some], y[some]), _split(*held_out), 10)
-
-
-def _read(folder: Path, part: str) -> tuple[Any, Any]:
-    """Images ``(count, 784)`` from 0 to 1, and classes."""
-    with gzip.open(folder / f"{part}-images-idx3-ubyte.gz") as file:
-        pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
-    with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
-        classes = np.frombuffer(file.read(), np.uint8, offset=8)
-    return pixels.astype(np.float32) / 255, classes.astype(np.int64)
-
-
-def _split(x: Any, y: Any) -> Split:
-    return Split(torch.from_numpy(x), torch.from_numpy(y))
+    whole = idx_images(folder)
+    some = torch.from_numpy(np.random.default_rng(seed).permutation(len(whole.train))[:images])
+    return DataSet("mnist", Split(whole.train.x[some], whole.train.y[some]), whole.held_out, 10)
 
 
 @dataclass(frozen=True)
