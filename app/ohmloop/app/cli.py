@@ -413,7 +413,7 @@ def pipeline(
     Example: `ohmloop pipeline examples/digits-pipeline.yaml`
     """
     from .experiments import load_experiment
-    from .pipeline import preview as run
+    from .pipelines.preview import preview as run
 
     screen = Screen(as_json)
     screen.result(run(load_experiment(experiment), screen, clocks))

@@ -58,7 +58,7 @@ def train(
         }
     )
     if experiment.pipeline is not None:
-        from .pipeline import train_pipeline
+        from .pipelines.run import train_pipeline
 
         return train_pipeline(_absolute(experiment), screen, resume, runs, record)
     _check(experiment, file or resume)

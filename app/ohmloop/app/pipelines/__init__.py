@@ -1,0 +1,1 @@
+"""Pipelined training from the command line."""

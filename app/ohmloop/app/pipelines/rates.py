@@ -1,0 +1,57 @@
+"""Learning rates that stale weights bear: a warning before, a watch during a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ohmloop.app.console import Screen
+from ohmloop.app.experiments import Experiment
+
+from .stages import config_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ohmloop.training import DataSet
+    from ohmloop.training.pipeline.trainer import PipelineTrainer
+
+_PROBED = 8  # micro-batches whose curvature is looked at
+
+
+def probed_rate(experiment: Experiment, data: DataSet, parts: Sequence[nn.Sequential]) -> float:
+    """From the model as it is before it goes to the chips."""
+    from torch import nn
+
+    from ohmloop.training.pipeline.stability import safe_rate
+
+    config = config_of(experiment)
+    size = experiment.training.batch // config.micro_batches
+    staleness = config.count - 1 if config.schedule == "asynchronous" else 0
+    size = size if config.schedule == "asynchronous" else experiment.training.batch
+    train = data.train
+    some = [
+        (train.x[k : k + size], train.y[k : k + size])
+        for k in range(0, min(_PROBED * size, len(train)), size)
+    ]
+    return safe_rate(nn.Sequential(*parts), nn.functional.cross_entropy, some, staleness)
+
+
+def warn(experiment: Experiment, safe: float, screen: Screen) -> None:
+    """Say so where the rate is above the safe one."""
+    rate, config = experiment.algorithm.learning_rate, config_of(experiment)
+    if config.schedule == "asynchronous" and config.count > 1 and rate > safe:
+        screen.trouble(
+            f"learning rate {rate:g} with weights up to {config.count - 1} updates old: it may"
+            f" diverge; {safe:.2g} or less would be safe"
+        )
+
+
+def watch(experiment: Experiment, trainer: PipelineTrainer, safe: float) -> Any:
+    """A listener that ends a run which diverges, with the rate that would be safe."""
+    from ohmloop.training.pipeline.stability import Watch
+
+    config = config_of(experiment)
+    staleness = config.count - 1 if config.schedule == "asynchronous" else 0
+    rate = experiment.algorithm.learning_rate
+    return Watch(lambda: rate * experiment.training.factor(trainer.epoch, rate), staleness, safe)
