@@ -64,13 +64,11 @@ class ChoppedTikiTaka(TikiTakaV2):
 
     def chopped(self, state: Group, x: Map) -> Map:
         """Each input by its sign."""
-        chopped: Map = x * state["chopper"].numpy()
-        return chopped
+        return self.chopper.chop(state, x)
 
     def signal(self, state: Group, columns: NDArray[np.intp], read: Map) -> Map:
         """Back to the signs of the gradient."""
-        signal: Map = read * state["chopper"].numpy()[columns]
-        return signal
+        return self.chopper.unchop(state, columns, read)
 
     def after_reading(self, state: Group, columns: NDArray[np.intp], read: Map) -> None:
         """Turn choppers."""

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError
+from ohmloop.training.tiles.mapping import Map
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ class Chopper:
             "chopper": torch.ones(width, dtype=torch.float64),
             "readings": torch.zeros(width, dtype=torch.int64),
         }
+
+    def chop(self, state: dict[str, Any], x: Map) -> Map:
+        """Inputs ``(batch, width)``, each by its sign."""
+        chopped: Map = x * state["chopper"].numpy()
+        return chopped
+
+    def unchop(self, state: dict[str, Any], columns: NDArray[np.intp], read: Map) -> Map:
+        """What was read of some columns, ``(out, columns)``, in the signs of the gradient."""
+        straight: Map = read * state["chopper"].numpy()[columns]
+        return straight
 
     def turn(
         self, state: dict[str, Any], columns: NDArray[np.intp], rng: np.random.Generator

@@ -158,13 +158,11 @@ class ERIDER(RIDER):
 
     def chopped(self, state: Group, x: Map) -> Map:
         """All inputs by the one sign."""
-        chopped: Map = x * state["chopper"].numpy()
-        return chopped
+        return self.chopper.chop(state, x)
 
     def signal(self, state: Group, columns: NDArray[np.intp], read: Map) -> Map:
         """Distance from Q~, in the signs of the gradient."""
-        signal: Map = super().signal(state, columns, read) * state["chopper"].numpy()[columns]
-        return signal
+        return self.chopper.unchop(state, columns, super().signal(state, columns, read))
 
     def after_reading(self, state: Group, columns: NDArray[np.intp], read: Map) -> None:
         """Q follows; Q~ only when the chopper turns."""
