@@ -183,7 +183,7 @@ class RunFolder:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                log.warning(
+                log.info(
                     "metrics go to metrics.csv alone: TensorBoard is not installed"
                     " (pip install 'ohmloop[tensorboard]')"
                 )
