@@ -39,11 +39,11 @@ def test_where(arrays):
     _same(arrays, result, np.array([1.0, 4.0]))
 
 
-def test_frexp(arrays):
-    mantissa, exponent = arrays.frexp(arrays.asarray(VALUES))
-    expected_mantissa, expected_exponent = np.frexp(VALUES)
-    _same(arrays, mantissa, expected_mantissa)
-    _same(arrays, exponent, expected_exponent.astype(np.int64))
+def test_patterns_are_the_bits_of_floats(arrays):
+    values = VALUES[:-1].astype(np.float32)
+    patterns = arrays.pattern(arrays.asarray(values))
+    _same(arrays, patterns, values.view(np.int32).astype(np.int64))
+    _same(arrays, arrays.of_pattern(patterns), values)
 
 
 @pytest.mark.parametrize("name", ["float32", "float64", "int32", "int64"])

@@ -41,10 +41,10 @@ def test_numbers_are_pinned():
 
 
 PINNED = [
-    "-0x1.02dab40000000p+0",
-    "0x1.6be1c80000000p+0",
-    "0x1.e326440000000p-3",
-    "-0x1.aa66f20000000p-1",
+    "-0x1.973eca0000000p+0",
+    "0x1.17f5ae0000000p-1",
+    "-0x1.6b8c720000000p+0",
+    "0x1.9315180000000p-1",
 ]
 
 
@@ -115,9 +115,9 @@ def test_numbers_of_given_bits_are_the_inverse():
     found = np.empty(bits.size, np.float32)
     fill(bits.astype(np.uint32), found)
     exact = -stats.norm.ppf((bits + 0.5) / 2**32)
-    assert np.abs(found - exact).max() < 2.1e-5
+    assert np.abs(found - exact).max() < 2.5e-5
     fill(bits.astype(np.uint32) | np.uint32(1 << 31), found)
-    assert np.abs(found + exact).max() < 2.1e-5
+    assert np.abs(found + exact).max() < 2.5e-5
 
 
 def test_draws_are_standard_normal():

@@ -24,8 +24,11 @@ class Arrays(Protocol):
     def where(self, condition: Any, yes: Any, no: Any) -> Any:
         """Choose by element."""
 
-    def frexp(self, values: Any) -> tuple[Any, Any]:
-        """Mantissa in [0.5, 1) and int64 exponent."""
+    def pattern(self, values: Any) -> Any:
+        """The bits of float32 as int64."""
+
+    def of_pattern(self, patterns: Any) -> Any:
+        """The float32 of such bits."""
 
     def float32(self, values: Any) -> Any:
         """To single precision, rounded to the nearest."""
@@ -61,10 +64,13 @@ class NumpyArrays:
         """Choose by element."""
         return np.where(condition, yes, no)
 
-    def frexp(self, values: Any) -> tuple[Any, Any]:
-        """Mantissa and exponent."""
-        mantissa, exponent = np.frexp(values)
-        return mantissa, exponent.astype(np.int64)
+    def pattern(self, values: Any) -> Any:
+        """Bits as int64."""
+        return np.asarray(values).view(np.int32).astype(np.int64)
+
+    def of_pattern(self, patterns: Any) -> Any:
+        """Float32 of bits."""
+        return np.asarray(patterns).astype(np.int32).view(np.float32)
 
     def float32(self, values: Any) -> Any:
         """To float32."""
@@ -112,10 +118,13 @@ class TorchArrays:
         """Choose by element."""
         return self._torch.where(condition, yes, no)
 
-    def frexp(self, values: Any) -> tuple[Any, Any]:
-        """Mantissa and exponent."""
-        mantissa, exponent = self._torch.frexp(values)
-        return mantissa, exponent.to(self._torch.int64)
+    def pattern(self, values: Any) -> Any:
+        """Bits as int64."""
+        return values.view(self._torch.int32).to(self._torch.int64)
+
+    def of_pattern(self, patterns: Any) -> Any:
+        """Float32 of bits."""
+        return patterns.to(self._torch.int32).view(self._torch.float32)
 
     def float32(self, values: Any) -> Any:
         """To float32."""

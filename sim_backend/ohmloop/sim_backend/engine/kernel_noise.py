@@ -19,52 +19,65 @@ def compiled(function: F) -> F:
     return made
 
 
-_GOLDEN, _STRIDE = np.uint64(noise.GOLDEN), np.uint64(noise.STRIDE)
-_M1, _M2 = np.uint64(noise.M1), np.uint64(noise.M2)
-_S27, _S30, _S31, _S32 = (np.uint64(s) for s in (27, 30, 31, 32))
-_ONE, _HALF = np.float32(1), np.float32(0.5)
-_L0, _L1, _L2, _L3, _L4, _L5 = (np.float32(c) for c in noise.LN)
+_STRIDE, _M1, _M2 = np.uint32(noise.STRIDE32), np.uint32(noise.M32[0]), np.uint32(noise.M32[1])
+_S15, _S16, _LOW = np.uint32(15), np.uint32(16), np.uint64(noise.MASK32)
+_HIGH = np.uint64(32)
+_HALF, _SCALE = np.float32(0.5), np.float32(2.0**-23)
+_L0, _L1, _L2, _L3, _L4, _L5 = (np.float32(c) for c in noise.LOG)
 _N0, _N1, _N2, _N3, _N4 = (np.float32(c) for c in noise.TOP)
 _D0, _D1, _D2, _D3, _D4 = (np.float32(c) for c in noise.BOTTOM)
-_LN2 = np.float32(noise.LN2)
 _SIGN, _REST = np.uint32(0x80000000), np.uint32(0x7FFFFFFF)
-_MANTISSA, _UNITY, _POINT = np.uint32(0x7FFFFF), np.uint32(0x3F800000), np.uint32(23)
-_OCTAVES = np.int32(127 + 31)
+_MANTISSA, _UNITY = np.uint32(0x7FFFFF), np.uint32(0x3F800000)
+_HALVES = np.int32(noise.HALVES)
 
 
 @compiled
 def _mix(z: Any) -> Any:
-    z = (z ^ (z >> _S30)) * _M1
-    z = (z ^ (z >> _S27)) * _M2
-    return z ^ (z >> _S31)
+    z = np.uint32(np.uint32(z ^ np.uint32(z >> _S16)) * _M1)
+    z = np.uint32(np.uint32(z ^ np.uint32(z >> _S15)) * _M2)
+    return np.uint32(z ^ np.uint32(z >> _S15))
 
 
 @compiled
-def key_of(root: Any, cell: Any) -> Any:
-    """What a cell's draws start from."""
-    return _mix(root + np.uint64(cell + 1) * _GOLDEN)
+def low_of(root: Any) -> Any:
+    """The half of a root that a cell's number is added to."""
+    return np.uint32(root & _LOW)
 
 
 @compiled
-def bits_of(key: Any, n: Any) -> Any:
+def high_of(root: Any) -> Any:
+    """The half that keys and draws are mixed with."""
+    return np.uint32(root >> _HIGH)
+
+
+@compiled
+def key_of(low: Any, high: Any, cell: Any) -> Any:
+    """What a cell's draws start from; ``cell`` as uint32."""
+    return _mix(np.uint32(_mix(np.uint32(cell + low)) ^ high))
+
+
+@compiled
+def bits_of(high: Any, key: Any, n: Any) -> Any:
     """Draw n as 32 random bits."""
-    return np.uint32(_mix(key ^ (np.uint64(n) * _STRIDE)) >> _S32)
+    z = np.uint32(np.uint32(n) * _STRIDE)
+    place = np.uint32(np.uint32(z ^ np.uint32(z >> _S15)) * _M1)
+    return _mix(np.uint32(np.uint32(key ^ place) + high))
 
 
 @compiled
 def normal_of(bits: Any) -> Any:
     """The normal number of 32 random bits, float32; see ``noise.normal``."""
-    x = np.float32(np.int32(bits & _REST)) + _HALF
-    v = np.float32(x).view(np.uint32)
-    m = np.uint32((v & _MANTISSA) | _UNITY).view(np.float32) - _ONE
-    ln = _L0 + m * (_L1 + m * (_L2 + m * (_L3 + m * (_L4 + m * _L5))))
-    s = np.float32(_OCTAVES - np.int32(v >> _POINT)) * _LN2 - ln
-    above = _N0 + s * (_N1 + s * (_N2 + s * (_N3 + s * _N4)))
-    size = above / (_D0 + s * (_D1 + s * (_D2 + s * (_D3 + s * _D4))))
+    pattern = np.float32(np.float32(np.int32(bits & _REST)) + _HALF).view(np.uint32)
+    t = np.uint32((pattern & _MANTISSA) | _UNITY).view(np.float32)
+    missed = (_L0 + t * _L1) + (t * t) * ((_L2 + t * _L3) + (t * t) * (_L4 + t * _L5))
+    s = np.float32(np.int32(_HALVES - np.int32(pattern))) * _SCALE - missed
+    above = (_N0 + s * _N1) + (s * s) * ((_N2 + s * _N3) + (s * s) * _N4)
+    size = above / ((_D0 + s * _D1) + (s * s) * ((_D2 + s * _D3) + (s * s) * _D4))
     return np.uint32(np.float32(size).view(np.uint32) ^ (bits & _SIGN)).view(np.float32)
 
 
 @compiled
 def draw(root: Any, cell: Any, n: Any) -> Any:
     """Draw n of a cell."""
-    return normal_of(bits_of(key_of(root, cell), n))
+    low, high = low_of(root), high_of(root)
+    return normal_of(bits_of(high, key_of(low, high, np.uint32(cell)), n))

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .kernel_cells import ONE, ZERO, moved, step, within
-from .kernel_noise import bits_of, compiled, key_of, normal_of
+from .kernel_noise import bits_of, compiled, high_of, key_of, low_of, normal_of
 
 BLOCK = 512
 """Cells worked on together."""
@@ -74,7 +74,7 @@ def new_queue(cells: Any) -> Any:
         np.empty(BLOCK, np.int32),
         np.empty(BLOCK, np.float32),
         np.empty(BLOCK, np.float32),
-        np.empty(BLOCK, np.uint64),
+        np.empty(BLOCK, np.uint32),
         np.empty(BLOCK, np.uint32),
         np.empty(BLOCK, np.float32),
         np.empty(BLOCK + 1, np.int32),
@@ -86,8 +86,9 @@ def new_queue(cells: Any) -> Any:
 @compiled
 def start_block(cells: Any, queue: Any, first: Any, w: Any) -> None:
     """Turn to the ``w`` cells from ``first`` on; nothing waits."""
+    low, high = low_of(cells.root), high_of(cells.root)
     for i in range(w):
-        queue.keys[i] = key_of(cells.root, first + i)
+        queue.keys[i] = key_of(low, high, np.uint32(first + i))
     if cells.std.shape[0] > 1:
         queue.std[:w] = cells.std[first : first + w]
     if cells.add.shape[0] > 1:
@@ -126,9 +127,9 @@ def give_all(cells: Any, queue: Any, first: Any, w: Any) -> None:
 def give(cells: Any, queue: Any, first: Any, w: Any) -> Any:
     """The next pulse of every cell that has one; returns how many have one more."""
     size, downs, on = queue.size, queue.downs, queue.size
-    pulses = cells.pulses[first : first + w]
+    pulses, high = cells.pulses[first : first + w], high_of(cells.root)
     for i in range(w):
-        queue.bits[i] = bits_of(queue.keys[i], pulses[i])
+        queue.bits[i] = bits_of(high, queue.keys[i], pulses[i])
     for i in range(w):
         queue.xi[i] = normal_of(queue.bits[i])
     if cells.endurance.shape[0] > 0:
@@ -171,11 +172,13 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
     """All pulses of the first ``some`` cells of the index; ``size`` and ``downs`` are theirs."""
     g, pulses, index, size, downs = cells.g, cells.pulses, queue.index, queue.size, queue.downs
     stds, adds = cells.std.shape[0] > 1, cells.add.shape[0] > 1
+    low, high = low_of(cells.root), high_of(cells.root)
     while some > 0:
         for a in range(some):
-            queue.keys[a] = np.uint64(pulses[index[a]])  # by itself, so that the next uses vectors
+            queue.keys[a] = np.uint32(pulses[index[a]])  # by itself, so that the next uses vectors
         for a in range(some):
-            queue.bits[a] = bits_of(key_of(cells.root, index[a]), queue.keys[a])
+            key = key_of(low, high, np.uint32(index[a]))
+            queue.bits[a] = bits_of(high, key, queue.keys[a])
         for a in range(some):
             queue.xi[a] = normal_of(queue.bits[a])
         for a in range(some):
