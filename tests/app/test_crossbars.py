@@ -132,8 +132,8 @@ SMALL = "['sim:soft-bounds?shape=10x40', 'sim:soft-bounds?shape=9x24']"
             SMALL,
             "",
             (
-                "layer linear1, array 0, outputs 0 to 9, inputs 40 to 63: no room for its 10 outputs"
-                " x 24 inputs; left on"
+                "layer linear1, array 0, outputs 0 to 9, inputs 40 to 63: no room for its"
+                " 10 outputs x 24 inputs; left on"
             ),
         ),
     ],

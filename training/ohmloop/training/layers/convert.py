@@ -118,7 +118,8 @@ def convert_with(
     Args:
         model: any module.
         make: from the matrices of all layers by name, ``(out, in)``, to the tiles of each, from the
-            fastest array to the main one.
+            fastest array to the main one. A convolution with groups has a matrix for each,
+            ``NAME, group 0`` and so on.
         gamma: see ``convert_to_analog``, like all that follows.
         include: which layers.
         exclude: which of them not.
@@ -132,9 +133,10 @@ def convert_with(
         BadInputError: see ``convert_to_analog``.
     """
     ready, wholes = _prepared(model, include, exclude, bias, output_scale)
-    tiles = make({name: prepared.weights for name, prepared in ready.items()})
+    matrices = {name: prepared.matrices(name) for name, prepared in ready.items()}
+    tiles = make({part: map_ for parts in matrices.values() for part, map_ in parts.items()})
     for name, prepared in ready.items():
-        layer = prepared.layer(tiles[name], gamma)
+        layer = prepared.layer([tiles[part] for part in matrices[name]], gamma)
         within = next((n for n in wholes if _is_inside(name, n)), None)
         if within is None:
             model = _put(model, name, layer)
@@ -163,7 +165,11 @@ def check_room(
             message names the layer and the shape.
     """
     ready, _ = _prepared(model, include, exclude, bias, False)
-    shapes = {name: _shape(prepared.weights) for name, prepared in ready.items()}
+    shapes = {
+        part: _shape(matrix)
+        for name, prepared in ready.items()
+        for part, matrix in prepared.matrices(name).items()
+    }
     pool = CrossbarPool(crossbars)
     pool.place(_wanted(_plans(shapes, pool, arrays, reference, block)))
 
