@@ -32,7 +32,7 @@ class GroupedTile(BlockTile[T]):
         columns = slices([tile.shape[1] for tile in groups])
         super().__init__(
             [
-                Placed(f"{g}", *where, tile)
-                for g, (*where, tile) in enumerate(zip(rows, columns, groups, strict=True))
+                Placed(f"{g}", *block)
+                for g, block in enumerate(zip(rows, columns, groups, strict=True))
             ]
         )
