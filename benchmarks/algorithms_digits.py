@@ -59,10 +59,10 @@ def run(experiment: Experiment, seed: int, offset: float) -> Found:
     """Train once."""
     experiment = experiment.model_copy(update={"seed": seed})
     digital = experiment.algorithm.arrays == 0
-    chip = None if digital else mistaken(opened(experiment, seed), offset)
+    chips = [] if digital else [mistaken(opened(experiment, seed), offset)]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*experimental")
-        trainer = make_trainer(experiment, chip, programmed=False)
+        trainer = make_trainer(experiment, chips, programmed=False)
     trainer.run(experiment.training.epochs)
     return Found(
         float(np.mean([record.accuracy for record in trainer.history[-LAST:]])),

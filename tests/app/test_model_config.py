@@ -114,7 +114,7 @@ def test_an_experiment_with_convolutions_and_a_mapping() -> None:
         }
     )
     with open_crossbar("sim:soft-bounds?shape=64x64&seed=1") as chip:
-        trainer = make_trainer(experiment, chip, programmed=False)
+        trainer = make_trainer(experiment, [chip], programmed=False)
         layers = analog_layers(trainer.model)
         assert list(layers) == ["conv1", "conv2", "linear2"]
         assert isinstance(layers["conv1"], AnalogConv2d)
@@ -132,13 +132,13 @@ def test_a_model_that_does_not_fit_names_the_experiment() -> None:
         }
     )
     with pytest.raises(BadInputError, match=r"too small: model\.layers must go from 64"):
-        make_trainer(experiment, None, programmed=False)
+        make_trainer(experiment, [], programmed=False)
 
 
 def test_the_example_with_convolutions_fits_its_crossbar() -> None:
     experiment = load_experiment(example("digits-conv.yaml"))
     with open_crossbar(experiment.crossbar) as chip:
-        trainer = make_trainer(experiment, chip, programmed=True)
+        trainer = make_trainer(experiment, [chip], programmed=True)
     tiles = analog_tiles(trainer.model)
     assert [tile.shape for tile in tiles] == [(8, 9), (32, 72), (10, 32)]
     assert all(isinstance(tile, DifferentialTile) for tile in tiles)
@@ -149,7 +149,7 @@ def test_the_example_with_convolutions_learns() -> None:
     """About 92 %; the margin is for other machines' rounding."""
     experiment = load_experiment(example("digits-conv.yaml"))
     with open_crossbar(experiment.crossbar) as chip:
-        trainer = make_trainer(experiment, chip, programmed=False)
+        trainer = make_trainer(experiment, [chip], programmed=False)
         base = experiment.algorithm.learning_rate
         for epoch in range(experiment.training.epochs):
             for group in trainer.optimizer.param_groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from ohmloop.drivers.units import with_unit
 from .console import Report, Screen
 from .experiments import Experiment
 from .run_folder import RunFolder
-from .twin_state import twin_tensors
+from .twin_state import twins_tensors
 
 if TYPE_CHECKING:
     from ohmloop.training import EpochRecord, Trainer
@@ -27,7 +28,7 @@ class Bookkeeper:
 
     Args:
         run: where to.
-        chip: that is trained; None for a digital run.
+        crossbars: that are trained; none for a digital run.
         experiment: what is done.
         progress: told of every batch.
         screen: told of updates that are clipped.
@@ -36,12 +37,12 @@ class Bookkeeper:
     def __init__(
         self,
         run: RunFolder,
-        chip: Crossbar | None,
+        crossbars: Sequence[Crossbar],
         experiment: Experiment,
         progress: Report,
         screen: Screen,
     ) -> None:
-        self._run, self._chip, self._screen = run, chip, screen
+        self._run, self._crossbars, self._screen = run, crossbars, screen
         self._training, self._progress = experiment.training, progress
         self._wire = _bytes_on_the_wire()
         self._warned: set[str] = set()
@@ -52,7 +53,7 @@ class Bookkeeper:
         done, total = trainer.epoch * of + batch, self._training.epochs * of
         self._progress(done, total, f"epoch {trainer.epoch + 1}, loss {loss:.3f}")
         if every and batch % every == 0 and batch < of:
-            save(self._run, trainer, self._chip)
+            save(self._run, trainer, self._crossbars)
 
     def on_epoch(self, trainer: Trainer, record: EpochRecord) -> None:
         """Metrics, warnings, what it cost, checkpoint."""
@@ -68,13 +69,13 @@ class Bookkeeper:
         if trainer.best is record:
             tensors = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
             self._run.save(tensors, {"epoch": record.epoch}, "best")
-        save(self._run, trainer, self._chip)
+        save(self._run, trainer, self._crossbars)
 
 
-def save(run: RunFolder, trainer: Trainer, chip: Crossbar | None) -> None:
+def save(run: RunFolder, trainer: Trainer, crossbars: Sequence[Crossbar]) -> None:
     """A checkpoint. A chip keeps its own state; a twin's goes along."""
     tensors, values = trainer.state()
-    run.save(tensors | twin_tensors(chip, "twin"), values)
+    run.save(tensors | twins_tensors(crossbars), values)
 
 
 def metrics_of(record: EpochRecord) -> dict[str, float]:

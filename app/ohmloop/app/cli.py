@@ -346,11 +346,15 @@ def train(
         Path | None, typer.Argument(help="Experiment file (YAML).", show_default=False)
     ] = None,
     crossbar: Annotated[
-        str | None,
-        typer.Option(help="Bench file, calibration file or sim:...; wins over the file."),
+        list[str] | None,
+        typer.Option(
+            help="Bench file, calibration file or sim:...; wins over the file. Give it again for"
+            " more crossbars, over which large layers are split."
+        ),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="Calibration file of the crossbar; wins over the file.")
+        list[Path] | None,
+        typer.Option(help="Calibration file of each crossbar; wins over the file."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
     runs: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path("runs"),

@@ -16,6 +16,7 @@ from ohmloop.drivers import BadInputError, Crossbar, load_bench, open_crossbar
 from .calibrate import calibrate_chip, finish
 from .check import check
 from .console import Screen
+from .crossbars import open_crossbars
 from .demo_report import write_demo_report
 from .examples_folder import example
 from .experiments import Experiment, load_experiment
@@ -122,15 +123,11 @@ class Demo:
         run = RunFolder.create(self.output / "runs", key, _frozen(experiment))
         with ExitStack() as stack:
             stack.callback(run.close)
-            chip = None
-            if experiment.algorithm.arrays and experiment.crossbar:
-                opened = open_crossbar(
-                    experiment.crossbar, calibration=experiment.calibration, seed=self.seed
-                )
-                chip = stack.enter_context(opened)
-            figures = run_experiment(experiment, chip, run, self.screen, resumed=False)
-            if chip is not None and key.startswith("chip"):
-                self._count(chip)
+            crossbars = open_crossbars(experiment, stack)
+            figures = run_experiment(experiment, crossbars, run, self.screen, resumed=False)
+            if key.startswith("chip"):
+                for crossbar in crossbars:
+                    self._count(crossbar)
         self.accuracy[key] = figures["accuracy"]
         self.runs[title] = run.path
 

@@ -134,7 +134,7 @@ def _headline(
 def _where(experiment: Experiment) -> str:
     if experiment.pipeline is not None and experiment.pipeline.benches is not None:
         return ", ".join(experiment.pipeline.benches)
-    return experiment.crossbar or "none: digital"
+    return ", ".join(experiment.crossbars) or "none: digital"
 
 
 def _cost_sections(usage: Any) -> list[tuple[str, str]]:

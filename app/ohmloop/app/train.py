@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from ohmloop.drivers import BadInputError, ConfigError, Crossbar, open_crossbar
+from ohmloop.drivers import BadInputError, ConfigError, Crossbar
 
 from .bookkeeper import Bookkeeper, outcome, restore_best, save, tell_outcome
 from .console import Report, Screen
+from .crossbars import check_room, open_crossbars
 from .experiments import Experiment, load_experiment
 from .experiments.experiment import relocated
 from .run_folder import RunFolder
 from .signals import orderly_interrupts
 from .symmetric_point import figures_of, tell_shifts
 from .theory.study_file import is_study, run_study
-from .twin_state import restore_twin
+from .twin_state import restore_twins
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ohmloop.training import DataSet, Trainer
 
 _LARGE_LAYER = 100_000  # weights
 
 
+class Material(NamedTuple):
+    """What an experiment learns from, and what learns: digital as yet."""
+
+    data: DataSet
+    model: nn.Module
+
+
 def train(
     file: Path | None,
     screen: Screen,
-    crossbar: str | None,
-    calibration: Path | None,
+    crossbar: Sequence[str] | None,
+    calibration: Sequence[Path] | None,
     resume: Path | None,
     runs: Path,
     record: Path | None = None,
@@ -53,8 +64,8 @@ def train(
     experiment = load_experiment(file or (resume or Path()) / "experiment.yaml")
     experiment = experiment.model_copy(
         update={
-            "crossbar": crossbar or experiment.crossbar,
-            "calibration": str(calibration) if calibration else experiment.calibration,
+            "crossbar": _one_or_all(crossbar) or experiment.crossbar,
+            "calibration": _one_or_all(calibration) or experiment.calibration,
         }
     )
     if experiment.pipeline is not None:
@@ -63,7 +74,10 @@ def train(
         return train_pipeline(_absolute(experiment), screen, resume, runs, record)
     _check(experiment, file or resume)
     with orderly_interrupts(), ExitStack() as stack:
-        chip = stack.enter_context(_open(experiment, record))
+        # All that may be wrong is found before a chip is opened, or anything is kept of a run.
+        material = load(experiment)
+        crossbars = open_crossbars(experiment, stack, record)
+        check_room(experiment, material.model, crossbars)
         run = (
             RunFolder(resume)
             if resume
@@ -72,7 +86,9 @@ def train(
         stack.callback(run.close)
         screen.say(f"run folder: {run.path}")
         try:
-            figures = run_experiment(experiment, chip, run, screen, resumed=resume is not None)
+            figures = run_experiment(
+                experiment, crossbars, run, screen, resumed=resume is not None, material=material
+            )
         except BaseException:
             screen.trouble(f"kept: {run.path}; go on with: ohmloop train --resume {run.path}")
             raise
@@ -80,33 +96,39 @@ def train(
 
 
 def run_experiment(
-    experiment: Experiment, chip: Crossbar | None, run: RunFolder, screen: Screen, resumed: bool
+    experiment: Experiment,
+    crossbars: Sequence[Crossbar],
+    run: RunFolder,
+    screen: Screen,
+    resumed: bool,
+    material: Material | None = None,
 ) -> dict[str, Any]:
     """Train, with checkpoints, metrics, journal and report.
 
     Args:
         experiment: what to do.
-        chip: where, opened; None for a digital run.
+        crossbars: where, opened; none for a digital run.
         run: where to keep it.
         screen: who is told.
         resumed: go on from the last checkpoint; weights are on the chip.
+        material: data and model; loaded where they are not given.
     """
     from .report import write_run_report
 
-    if chip is not None:
-        chip.journal = run.journal
+    for crossbar in crossbars:
+        crossbar.journal = run.journal
     checkpoint = run.load() if resumed else None
-    trainer = make_trainer(experiment, chip, programmed=checkpoint is not None)
+    trainer = make_trainer(experiment, crossbars, checkpoint is not None, material)
     if checkpoint is not None:
         # After all that making the trainer may have read.
-        restore_twin(chip, checkpoint[0], "twin", "the run")
+        restore_twins(crossbars, checkpoint[0])
         trainer.restore(*_trainer_part(checkpoint))
         run.keep_until(trainer.epoch)
     else:
         _zero_shift(experiment, trainer, run, screen)
-        save(run, trainer, chip)
+        save(run, trainer, crossbars)
     with screen.progress(experiment.name) as progress:
-        trainer.callbacks.append(Bookkeeper(run, chip, experiment, progress, screen))
+        trainer.callbacks.append(Bookkeeper(run, crossbars, experiment, progress, screen))
         trainer.run(experiment.training.epochs)
     figures = outcome(trainer, run) | restore_best(trainer, experiment, run, screen)
     page = write_run_report(run.path)
@@ -115,26 +137,41 @@ def run_experiment(
     return figures | {"report": str(page)}
 
 
-def make_trainer(experiment: Experiment, chip: Crossbar | None, programmed: bool) -> Trainer:
+def load(experiment: Experiment) -> Material:
+    """Data, and a model that fits them.
+
+    Raises:
+        BadInputError: files of data are missing or damaged, or the model does not fit them.
+    """
+    data = experiment.dataset()
+    return Material(data, make_model(experiment, data))
+
+
+def make_trainer(
+    experiment: Experiment,
+    crossbars: Sequence[Crossbar],
+    programmed: bool,
+    material: Material | None = None,
+) -> Trainer:
     """Model, optimizer and data of an experiment.
 
     Args:
         experiment: what to do.
-        chip: where the weights go; None keeps them digital.
-        programmed: the weights are on the chip already.
+        crossbars: where the weights go; none keeps them digital.
+        programmed: the weights are on the crossbars already.
+        material: data and model, which is converted in place; loaded where they are not given.
 
     Raises:
-        BadInputError: the model does not fit the data or the crossbar.
+        BadInputError: the model does not fit the data or the crossbars.
     """
     from ohmloop.training import Trainer, convert_to_analog
 
-    data = experiment.dataset()
-    model = make_model(experiment, data)
+    data, model = material or load(experiment)
     _calm_threads(model)
-    if chip is not None:
+    if crossbars:
         model = convert_to_analog(
             model,
-            chip,
+            crossbars,
             arrays=experiment.algorithm.arrays,
             initialise="as is" if programmed else "program",
             **experiment.mapping.options(experiment.omega),
@@ -204,18 +241,10 @@ def _check(experiment: Experiment, where: Path | None) -> None:
         )
 
 
-def _open(experiment: Experiment, record: Path | None) -> Any:
-    if experiment.crossbar is None or not experiment.algorithm.arrays:
-        if record is not None:
-            raise BadInputError(f"{experiment.name}: a digital run has no wires to record")
-        return nullcontext(None)
-    return open_crossbar(
-        experiment.crossbar,
-        calibration=experiment.calibration,
-        seed=experiment.seed,
-        record=record,
-        periphery=experiment.periphery,
-    )
+def _one_or_all(given: Sequence[str | Path] | None) -> str | list[str] | None:
+    """Of the command line, as an experiment file would say it."""
+    names = [str(one) for one in given or []]
+    return names[0] if len(names) == 1 else names or None
 
 
 def frozen(experiment: Experiment) -> str:

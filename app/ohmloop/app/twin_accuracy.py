@@ -86,7 +86,7 @@ def accuracies(experiment: Experiment, make: Open, seeds: Sequence[int]) -> NDAr
 
 
 def _accuracy(experiment: Experiment, crossbar: Crossbar) -> float:
-    trainer = make_trainer(experiment, crossbar, programmed=False)
+    trainer = make_trainer(experiment, [crossbar], programmed=False)
     return trainer.run(experiment.training.epochs)[-1].accuracy
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ohmloop.drivers import BadInputError, Crossbar
@@ -39,3 +39,26 @@ def restore_twin(chip: Crossbar | None, tensors: Mapping[str, Tensor], root: str
             f"{who} was on a chip, whose weights are on the chip; it cannot go on on a twin"
         )
     chip.restore(state)
+
+
+def twins_tensors(crossbars: Sequence[Crossbar]) -> dict[str, Tensor]:
+    """The state of every twin of a run; a run on one crossbar has no number in its names."""
+    return {
+        name: tensor
+        for root, crossbar in zip(_roots(crossbars), crossbars, strict=True)
+        for name, tensor in twin_tensors(crossbar, root).items()
+    }
+
+
+def restore_twins(crossbars: Sequence[Crossbar], tensors: Mapping[str, Tensor]) -> None:
+    """Give twins back what ``twins_tensors`` kept.
+
+    Raises:
+        BadInputError: nothing was kept of one.
+    """
+    for root, crossbar in zip(_roots(crossbars), crossbars, strict=True):
+        restore_twin(crossbar, tensors, root, "the run")
+
+
+def _roots(crossbars: Sequence[Crossbar]) -> list[str]:
+    return ["twin"] if len(crossbars) == 1 else [f"twin{k + 1}" for k in range(len(crossbars))]

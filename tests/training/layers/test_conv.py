@@ -10,14 +10,18 @@ from torch import nn
 from ohmloop.drivers import BadInputError, Capabilities
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 from ohmloop.training import (
+    AGAD,
     AnalogConv1d,
     AnalogConv2d,
     AnalogSGD,
+    MixedPrecision,
+    TikiTaka,
     analog_tiles,
     convert_to_analog,
     to_digital,
 )
 from ohmloop.training.layers import conv as module
+from ohmloop.training.tiles.tile import parts_of
 
 GEOMETRIES = [
     nn.Conv2d(2, 3, 3),
@@ -31,6 +35,14 @@ GEOMETRIES = [
 ]
 
 
+GROUPED = [
+    nn.Conv2d(2, 2, 3, groups=2),
+    nn.Conv2d(2, 6, (3, 2), stride=(2, 1), padding=(1, 0), groups=2),
+    nn.Conv2d(2, 4, 3, padding="same", bias=False, groups=2),
+    nn.Conv1d(2, 4, 3, dilation=2, groups=2),
+]
+
+
 def image_for(conv: nn.Module) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(
@@ -38,8 +50,12 @@ def image_for(conv: nn.Module) -> torch.Tensor:
     )
 
 
-@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
-@pytest.mark.parametrize("bias", ["digital", "analog"])
+@pytest.mark.parametrize(
+    ("conv", "bias"),
+    [(conv, bias) for conv in GEOMETRIES for bias in ("digital", "analog")]
+    + [(conv, "digital") for conv in GROUPED],
+    ids=str,
+)
 def test_outputs_gradients_and_updates_are_those_of_torch(train_alike, conv, bias) -> None:
     digital, analog = train_alike(
         conv, lambda model, x: model(x), image_for(conv), lr=1e-3, bias=bias
@@ -51,7 +67,7 @@ def test_outputs_gradients_and_updates_are_those_of_torch(train_alike, conv, bia
         torch.testing.assert_close(found, digital.bias.detach())
 
 
-@pytest.mark.parametrize("conv", GEOMETRIES, ids=str)
+@pytest.mark.parametrize("conv", GEOMETRIES + GROUPED, ids=str)
 def test_a_digital_copy_is_the_layer(exact, conv) -> None:
     copied, x = to_digital(exact(conv)), image_for(conv).double()
     assert type(copied) is type(conv)
@@ -89,14 +105,44 @@ def test_without_gradients_images_go_in_portions(exact, monkeypatch) -> None:
     assert sizes[3:] == [100]
 
 
-def test_groups_are_refused_by_name_before_anything_is_pulsed(real) -> None:
+def test_groups_with_an_analog_bias_are_refused_by_name_before_anything_is_pulsed(real) -> None:
     chip = real(20, 20)
     model = nn.Sequential(nn.Conv2d(2, 2, 3), nn.Conv2d(2, 4, 3, groups=2))
-    with pytest.raises(BadInputError, match=r"layer 1: 2 groups .*exclude it"):
-        convert_to_analog(model, chip)
+    with pytest.raises(BadInputError, match=r"layer 1: 2 groups .*exclude the layer"):
+        convert_to_analog(model, chip, bias="analog")
     assert chip.pulses_sent == 0
     convert_to_analog(model, chip, exclude="1")
     assert type(model[1]) is nn.Conv2d
+
+
+def test_a_group_that_finds_no_room_is_named(real) -> None:
+    with pytest.raises(BadInputError, match=r"layer itself, group 1, array 0: no room for its 2"):
+        convert_to_analog(nn.Conv2d(2, 4, 3, groups=2), real(3, 9))
+
+
+@pytest.mark.parametrize("make", [AnalogSGD, TikiTaka, MixedPrecision, AGAD])
+@pytest.mark.parametrize("block", [None, (2, 5)])
+def test_groups_learn_on_crossbars_and_on_nothing_but_their_own_cells(real, make, block) -> None:
+    arrays = 1 if make in (AnalogSGD, MixedPrecision) else 2
+    chip = real(16, 27)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2))
+    model = convert_to_analog(model, chip, arrays=arrays, omega=0.3, block=block)
+    assert model[0].read()[0].shape == (4, 9)
+    before = chip.conductance
+    optimizer = make(model.parameters(), lr=0.1, rng=np.random.default_rng(0))
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(40):
+        optimizer.zero_grad()
+        model(torch.randn(2, 2, 6, 6, generator=generator)).pow(2).mean().backward()
+        optimizer.step()
+    moved = int((chip.conductance != before).sum())
+    assert 30 <= moved <= 36 * arrays
+    for tile in analog_tiles(model):
+        read = tile.weights()
+        assert not read[:2, 9:].any()
+        assert not read[2:, :9].any()
+        assert ((tile.read_columns([0, 10]) != 0) == (read[:, [0, 10]] != 0)).all()
+        assert sum(part.shape[0] * part.shape[1] for part in parts_of(tile)) == 4 * 9
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 7, 7), (2, 7), (1, 1, 2, 7, 7)])

@@ -30,7 +30,7 @@ from .data.images import Choice
 from .layers.analog_layer import AnalogLayer, analog_layers, analog_tiles
 from .layers.analog_parameter import AnalogParameter
 from .layers.conv import AnalogConv1d, AnalogConv2d
-from .layers.convert import convert_to_analog, convert_with, to_digital
+from .layers.convert import check_room, convert_to_analog, convert_with, to_digital
 from .layers.linear import AnalogLinear
 from .layers.recurrent import (
     AnalogGRU,
@@ -62,7 +62,6 @@ from .trainer.run_state import RunState
 from .trainer.schedules import CosineSchedule, ListSchedule, Schedule, StepSchedule, WarmUp
 from .trainer.stopping import EarlyStopping
 from .trainer.trainer import Callback, Trainer, count_doubts, count_pulses, refresh
-from .update.clipping import Clipping
 from .update.deterministic import DeterministicPulses
 from .update.implicit import ImplicitPulses
 from .update.rule import PulsedUpdate, UpdateReport, UpdateRule
@@ -90,7 +89,6 @@ __all__ = [
     "Callback",
     "Choice",
     "ChoppedTikiTaka",
-    "Clipping",
     "CosineSchedule",
     "Costs",
     "CrossbarPool",
@@ -131,6 +129,7 @@ __all__ = [
     "ZeroShift",
     "analog_layers",
     "analog_tiles",
+    "check_room",
     "cifar",
     "conv_net",
     "convert_to_analog",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ohmloop.drivers.validation import Record, load_yaml, validate
 
@@ -23,13 +23,19 @@ if TYPE_CHECKING:
     from ohmloop.training import DataSet
 
 
+Names = Annotated[str, Field(min_length=1)] | list[Annotated[str, Field(min_length=1)]]
+"""One, or several."""
+
+
 class Experiment(Record):
     """A whole experiment file. ``crossbar`` is the line that swaps a chip for its twin.
 
     Attributes:
         name: names the run folder.
-        crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``; may be left to the command line.
-        calibration: what training knows of the cells, where the bench file does not say.
+        crossbar: ``bench.yaml``, ``chip.nc`` or ``sim:...``, or a list of them; may be left to the
+            command line.
+        calibration: what training knows of the cells, where the bench file does not say; a list
+            where there are several crossbars.
         periphery: what surrounds the cells of a twin, as its configuration says it.
         pipeline: how the model is spread over benches; None keeps it on one crossbar.
         zero_shift: measure the symmetric points of the fast arrays before training.
@@ -39,8 +45,8 @@ class Experiment(Record):
     """
 
     name: str
-    crossbar: str | None = None
-    calibration: str | None = None
+    crossbar: Names | None = None
+    calibration: Names | None = None
     periphery: dict[str, Any] | None = None
     model: ModelConfig
     data: DataConfig = DataConfig()
@@ -51,6 +57,21 @@ class Experiment(Record):
     omega: Annotated[float, Field(gt=0, le=1)] = 0.2
     mapping: MappingConfig = MappingConfig()
     seed: int = 0
+
+    @field_validator("crossbar", "calibration", mode="before")
+    @classmethod
+    def _name_or_names(cls, given: object) -> object:
+        named = [given] if isinstance(given, str) else given
+        if given is not None and not (
+            isinstance(named, list) and named and all(isinstance(n, str) and n for n in named)
+        ):
+            raise ValueError(f"a name, or a list of names, not {given!r}")
+        return given
+
+    @property
+    def crossbars(self) -> list[str]:
+        """The names that ``crossbar`` gives."""
+        return named(self.crossbar)
 
     def dataset(self) -> DataSet:
         """The data, split and chosen by the seed."""
@@ -76,6 +97,11 @@ def load_experiment(path: Path) -> Experiment:
     return located(found, path.parent)
 
 
+def named(given: str | list[str] | None) -> list[str]:
+    """One name, several or none as a list."""
+    return [given] if isinstance(given, str) else list(given or [])
+
+
 def located(experiment: Experiment, folder: Path) -> Experiment:
     """The experiment with paths taken relative to ``folder``."""
 
@@ -90,6 +116,10 @@ def located(experiment: Experiment, folder: Path) -> Experiment:
 def relocated(experiment: Experiment, found: Callable[[str | None], str | None]) -> Experiment:
     """The experiment with every name of a file put through ``found``."""
     pipeline, data = experiment.pipeline, experiment.data
+
+    def each(names: str | list[str] | None) -> Any:
+        return [found(name) for name in names] if isinstance(names, list) else found(names)
+
     if pipeline is not None:
         lists = {
             what: [found(name) for name in names]
@@ -99,8 +129,8 @@ def relocated(experiment: Experiment, found: Callable[[str | None], str | None])
         pipeline = pipeline.model_copy(update=lists)
     return experiment.model_copy(
         update={
-            "crossbar": found(experiment.crossbar),
-            "calibration": found(experiment.calibration),
+            "crossbar": each(experiment.crossbar),
+            "calibration": each(experiment.calibration),
             "pipeline": pipeline,
             "data": data.model_copy(update={"path": found(data.path)}),
         }

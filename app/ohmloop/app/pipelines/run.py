@@ -89,6 +89,11 @@ def train_pipeline(
 
 def refuse_unheard(experiment: Experiment) -> None:
     """A key that nothing here heeds must not look as if it were."""
+    if len(experiment.crossbars) > 1 or isinstance(experiment.calibration, list):
+        raise BadInputError(
+            f"{experiment.name}: a pipeline has several crossbars in pipeline.benches, and their"
+            " calibrations in pipeline.calibrations, one each; crossbar and calibration name one"
+        )
     training, mapping = experiment.training, experiment.mapping
     given = {
         "mapping": mapping != type(mapping)(omega=mapping.omega),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ohmloop.app.experiments import Experiment
+from ohmloop.app.experiments.experiment import named
 from ohmloop.app.experiments.pipeline import PipelineConfig
 from ohmloop.app.train import make_model
 from ohmloop.drivers import BadInputError, ConfigError, Crossbar, Region, open_crossbar
@@ -96,14 +97,15 @@ def open_chips(experiment: Experiment, rank: int | None, stack: ExitStack) -> di
     config = config_of(experiment)
     if not experiment.algorithm.arrays:
         return {}
-    names = config.benches or ([experiment.crossbar] if experiment.crossbar else [])
+    names = config.benches or experiment.crossbars
     if not names:
         raise ConfigError(
             experiment.name,
             "pipeline.benches",
             "is missing, and so is crossbar: stages need a bench or a twin",
         )
-    known: Sequence[str | None] = config.calibrations or [experiment.calibration] * len(names)
+    of_all: list[str | None] = [*named(experiment.calibration)] or [None]
+    known: Sequence[str | None] = config.calibrations or of_all * len(names)
     opened: dict[int, Crossbar] = {}
     for m, (name, calibration) in enumerate(zip(names, known, strict=True)):
         if rank is not None and m != rank:

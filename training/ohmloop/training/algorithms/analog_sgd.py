@@ -23,7 +23,7 @@ class AnalogSGD(AnalogOptimizer):
     with the symmetric and asymmetric parts F and G of the cells' response: what a pulsed update of
     ``-lr d x^T`` does to cells (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016; Wu et al.,
     arXiv:2406.12774, eq. 3). With gradients that are noise around 0, the last term pulls weights
-    to the symmetric point: the algorithm's known error floor, proportional to ``lr``.
+    to the symmetric point: the algorithm's known error floor, which no ``lr`` takes away.
 
     One program for each tile and step. ``lr`` means what it means to ``torch.optim.SGD``. It should
     not be so small that ``lr |d x|`` of most cells is far below the granularity ``dw_min``: pulses

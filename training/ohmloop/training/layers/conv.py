@@ -22,6 +22,8 @@ _PADDING = {"zeros": "constant"}  # torch's functions have a name of their own f
 class AnalogConv(AnalogLayer):
     """A convolution as a product: weights ``(channels out, channels in x kernel)``.
 
+    With groups the tiles are a ``GroupedTile`` each: as many separate products of the same patches.
+
     A pulsed update takes the patches one after the other, those of an image in row-major order, as
     the samples of a mini-batch (Gokmen, Onen and Haensch, Front. Neurosci. 11:538, 2017).
 
@@ -34,7 +36,7 @@ class AnalogConv(AnalogLayer):
         output_scale: see ``AnalogLayer``.
 
     Raises:
-        BadInputError: the layer has groups or is transposed, or the tiles do not fit it.
+        BadInputError: the layer is transposed, or the tiles do not fit it.
     """
 
     digital: ClassVar[type[nn.Module]]
@@ -51,8 +53,7 @@ class AnalogConv(AnalogLayer):
         output_scale: Tensor | None = None,
     ) -> None:
         super().__init__(tiles, bias, gamma, analog_bias=analog_bias, output_scale=output_scale)
-        check_geometry(like)
-        wanted = (like.out_channels, like.weight[0].numel())
+        wanted = (like.out_channels, like.weight[0].numel() * like.groups)
         if (self.outputs, self.inputs) != wanted:
             raise BadInputError(
                 f"tiles of {self.outputs} x {self.inputs} for a convolution of"
@@ -61,7 +62,7 @@ class AnalogConv(AnalogLayer):
         self.in_channels, self.out_channels = like.in_channels, like.out_channels
         self.kernel_size, self.stride = like.kernel_size, like.stride
         self.padding, self.dilation = like.padding, like.dilation
-        self.padding_mode = like.padding_mode
+        self.padding_mode, self.groups = like.padding_mode, like.groups
 
     def forward(self, x: Tensor) -> Tensor:
         """As of torch's layer, without the batch too: ``(batch, channels, ...)``."""
@@ -115,10 +116,20 @@ class AnalogConv(AnalogLayer):
                 pads += [0 if self.padding == "valid" else int(self.padding[axis])] * 2
         return pads + [0, 0] * (2 - self.axes)
 
+    def read(self) -> tuple[Tensor, Tensor | None]:
+        """See ``AnalogLayer``: weights ``(channels out, channels in / groups x kernel)``."""
+        weight, bias = super().read()
+        if self.groups > 1:
+            rows = weight.chunk(self.groups)
+            blocks = [row.chunk(self.groups, dim=1)[g] for g, row in enumerate(rows)]
+            weight = torch.cat(blocks)
+        return weight, bias
+
     def to_digital(self) -> nn.Module:
         """The torch layer with the weights that the tiles read now."""
         geometry: dict[str, Any] = {
-            name: getattr(self, name) for name in ("stride", "padding", "dilation", "padding_mode")
+            name: getattr(self, name)
+            for name in ("stride", "padding", "dilation", "padding_mode", "groups")
         }
         layer = self.digital(
             self.in_channels,
@@ -134,7 +145,9 @@ class AnalogConv(AnalogLayer):
         """Geometry, arrays and granularity."""
         return (
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size},"
-            f" stride={self.stride}, padding={self.padding}, {super().extra_repr()}"
+            f" stride={self.stride}, padding={self.padding}"
+            + (f", groups={self.groups}" if self.groups > 1 else "")
+            + f", {super().extra_repr()}"
         )
 
 
@@ -150,16 +163,3 @@ class AnalogConv2d(AnalogConv):
 
     digital = nn.Conv2d
     axes = 2
-
-
-def check_geometry(conv: nn.Conv1d | nn.Conv2d) -> None:
-    """Refuse what is no single product.
-
-    Raises:
-        BadInputError: the layer has groups.
-    """
-    if conv.groups != 1:
-        raise BadInputError(
-            f"{conv.groups} groups are as many separate products; only groups=1 can be analog:"
-            " leave the layer digital (exclude it)"
-        )

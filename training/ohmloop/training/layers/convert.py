@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -118,7 +118,8 @@ def convert_with(
     Args:
         model: any module.
         make: from the matrices of all layers by name, ``(out, in)``, to the tiles of each, from the
-            fastest array to the main one.
+            fastest array to the main one. A convolution with groups has a matrix for each,
+            ``NAME, group 0`` and so on.
         gamma: see ``convert_to_analog``, like all that follows.
         include: which layers.
         exclude: which of them not.
@@ -131,21 +132,11 @@ def convert_with(
     Raises:
         BadInputError: see ``convert_to_analog``.
     """
-    chosen = select(model, include, exclude)
-    wholes: dict[str, nn.Module] = {}
-    ready: dict[str, Prepared] = {}
-    for name, module in chosen.items():
-        try:
-            whole = opened(module)
-            for part, layer in _products(module if whole is None else whole, name):
-                ready[part] = prepare(layer, bias, output_scale)
-        except BadInputError as error:
-            raise BadInputError(f"layer {name or 'itself'}: {error}") from error
-        if whole is not None:
-            wholes[name] = whole
-    tiles = make({name: prepared.weights for name, prepared in ready.items()})
+    ready, wholes = _prepared(model, include, exclude, bias, output_scale)
+    matrices = {name: prepared.matrices(name) for name, prepared in ready.items()}
+    tiles = make({part: map_ for parts in matrices.values() for part, map_ in parts.items()})
     for name, prepared in ready.items():
-        layer = prepared.layer(tiles[name], gamma)
+        layer = prepared.layer([tiles[part] for part in matrices[name]], gamma)
         within = next((n for n in wholes if _is_inside(name, n)), None)
         if within is None:
             model = _put(model, name, layer)
@@ -154,6 +145,33 @@ def convert_with(
     for name, whole in wholes.items():
         model = _put(model, name, whole)
     return model
+
+
+def check_room(
+    model: nn.Module,
+    crossbars: Sequence[Crossbar],
+    *,
+    arrays: int = 1,
+    include: Rule | None = None,
+    exclude: Rule | None = None,
+    reference: Reference = "map",
+    bias: Bias = "digital",
+    block: Shape | None = None,
+) -> None:
+    """Make sure that ``convert_to_analog`` of the same arguments finds room; nothing is touched.
+
+    Raises:
+        BadInputError: there is no layer to convert, one that cannot be, or no room for one; the
+            message names the layer and the shape.
+    """
+    ready, _ = _prepared(model, include, exclude, bias, False)
+    shapes = {
+        part: _shape(matrix)
+        for name, prepared in ready.items()
+        for part, matrix in prepared.matrices(name).items()
+    }
+    pool = CrossbarPool(crossbars)
+    pool.place(_wanted(_plans(shapes, pool, arrays, reference, block)))
 
 
 def to_digital(model: nn.Module) -> nn.Module:
@@ -181,17 +199,9 @@ def _tiles(
     block: Shape | None,
 ) -> dict[str, list[WritableTile]]:
     ranges = {name: w_max_for(weights, omega) for name, weights in matrices.items()}
-    plans = {
-        name: [
-            TilePlan.of(
-                f"layer {name or 'itself'}, array {k}", _shape(weights), pool, reference, block
-            )
-            for k in range(arrays)
-        ]
-        for name, weights in matrices.items()
-    }
-    wanted = [plan.wanted for of_layer in plans.values() for plan in of_layer]
-    placed = pool.place({name: shape for each in wanted for name, shape in each.items()})
+    shapes = {name: _shape(weights) for name, weights in matrices.items()}
+    plans = _plans(shapes, pool, arrays, reference, block)
+    placed = pool.place(_wanted(plans))
     crossbars = iter(placed.values())
     tiles: dict[str, list[WritableTile]] = {}
     for name, of_layer in plans.items():
@@ -200,6 +210,51 @@ def _tiles(
         except BadInputError as error:
             raise BadInputError(f"layer {name or 'itself'}: {error}") from error
     return tiles
+
+
+def _plans(
+    shapes: Mapping[str, Shape],
+    pool: CrossbarPool,
+    arrays: int,
+    reference: Reference,
+    block: Shape | None,
+) -> dict[str, list[TilePlan]]:
+    """Of every matrix, a plan for each array."""
+    return {
+        name: [
+            TilePlan.of(f"layer {name or 'itself'}, array {k}", shape, pool, reference, block)
+            for k in range(arrays)
+        ]
+        for name, shape in shapes.items()
+    }
+
+
+def _wanted(plans: Mapping[str, Sequence[TilePlan]]) -> dict[str, Shape]:
+    """Crossbars of all plans together, in the order in which they are made."""
+    wanted = [plan.wanted for of_layer in plans.values() for plan in of_layer]
+    return {name: shape for each in wanted for name, shape in each.items()}
+
+
+def _prepared(
+    model: nn.Module,
+    include: Rule | None,
+    exclude: Rule | None,
+    bias: Bias,
+    output_scale: OutputScale,
+) -> tuple[dict[str, Prepared], dict[str, nn.Module]]:
+    """All products that are to be on tiles, and recurrent layers taken apart, by name."""
+    wholes: dict[str, nn.Module] = {}
+    ready: dict[str, Prepared] = {}
+    for name, module in select(model, include, exclude).items():
+        try:
+            whole = opened(module)
+            for part, layer in _products(module if whole is None else whole, name):
+                ready[part] = prepare(layer, bias, output_scale)
+        except BadInputError as error:
+            raise BadInputError(f"layer {name or 'itself'}: {error}") from error
+        if whole is not None:
+            wholes[name] = whole
+    return ready, wholes
 
 
 def _products(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:

@@ -8,8 +8,8 @@ from torch import nn
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training.layers.analog_layer import analog_layers
+from ohmloop.training.tiles.block_tile import BlockTile
 from ohmloop.training.tiles.protocol import Tile
-from ohmloop.training.tiles.split_tile import SplitTile
 from ohmloop.training.tiles.tile import AnalogTile
 
 from .zero_shift import Tell, ZeroShift, plan, zero_shift
@@ -58,9 +58,9 @@ def zero_shift_fast(
 
 
 def _shiftable(tile: Tile) -> list[tuple[str, AnalogTile]]:
-    """Itself, or the numbered blocks of a split tile; pairs of crossbars have no map to shift."""
+    """Itself, or the numbered blocks of it; pairs of crossbars have no map to shift."""
     if isinstance(tile, AnalogTile):
         return [("", tile)]
-    if not isinstance(tile, SplitTile):
+    if not isinstance(tile, BlockTile):
         return []
-    return [(f".{k}", part) for k, part in enumerate(tile.parts) if isinstance(part, AnalogTile)]
+    return [(f".{k}{n}", t) for k, part in enumerate(tile.parts) for n, t in _shiftable(part)]

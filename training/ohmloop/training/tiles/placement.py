@@ -116,7 +116,8 @@ class CrossbarPool:
                 return _part(floor.crossbar, origin, shape)
         room = "; ".join(floor.room() for floor in self._floors)
         raise BadInputError(
-            f"{name}: no room for its {shape[0]} outputs x {shape[1]} inputs; left on {room}"
+            f"{name}: no room for its {shape[0]} outputs x {shape[1]} inputs; left on {room}:"
+            " it takes more crossbars, larger ones, or smaller blocks"
         )
 
 
