@@ -335,12 +335,18 @@ def _add_crossings(
 
 
 def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
-    """A read-only copy of integers; ProgramError where they are none, or do not fit."""
+    """A read-only copy of integers; ProgramError where they are none, or do not fit.
+
+    What is read-only, of this type, and owns its memory is taken as it is.
+    """
     given = np.asarray(array)
     if given.ndim != ndim or given.size == 0:
         raise ProgramError(f"{name} must be a non-empty array of {ndim} dimensions")
     if given.dtype.kind not in "iub":
         raise ProgramError(f"{name} must hold integers, not {given.dtype}")
+    flags = given.flags
+    if given.dtype == dtype and flags.owndata and flags.c_contiguous and not flags.writeable:
+        return given
     copy = given.astype(dtype, order="C", copy=True)
     if given.dtype != copy.dtype and not np.array_equal(copy, given):
         raise ProgramError(f"{name} holds values that do not fit {np.dtype(dtype).name}")

@@ -8,7 +8,8 @@ import pytest
 from ohmloop.drivers import BadInputError
 from ohmloop.training import PulseSettings, pulsed_update
 from ohmloop.training.update.parts import split
-from ohmloop.training.update.stochastic import train_lengths
+from ohmloop.training.update.samples import checked
+from ohmloop.training.update.stochastic import line_gains
 
 X = np.array([0.9, -0.5, 0.0, 0.2])
 D = np.array([0.4, -0.7, 0.05])
@@ -58,8 +59,12 @@ def test_trains_are_as_long_as_the_sample_needs(rng: np.random.Generator) -> Non
     assert update.program.length == 10
     assert update.program.batch == 2  # the sample of zeros has nothing to say
     assert int(update.program.row_trains[1, 0]) < 2  # one slot for the small one
-    assert train_lengths(np.array([0.2, 3.5, 1e30]), PulseSettings()).tolist() == [1, 4, 31]
-    assert train_lengths(np.array([0.2]), PulseSettings(bl_management=False)).tolist() == [31]
+    x = np.array([[0.2], [3.5], [1e30]])
+    samples = checked(x, np.ones((3, 1)), lr=0.01, dw_min=0.01)
+    assert samples is not None
+    assert line_gains(samples, 0.01, 0.01, PulseSettings()).slots.tolist() == [1, 4, 31]
+    unmanaged = PulseSettings(bl_management=False)
+    assert line_gains(samples, 0.01, 0.01, unmanaged).slots.tolist() == [31, 31, 31]
 
 
 def test_samples_are_kept_apart_and_in_order(rng: np.random.Generator) -> None:

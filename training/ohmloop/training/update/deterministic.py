@@ -52,17 +52,15 @@ class DeterministicPulses(PulseSettings):
         samples = checked(x, d, lr, dw_min)
         if samples is None:
             return PulsedUpdate(None, 0.0)
-        slots, x_gain, d_gain = line_gains(samples, lr, dw_min, how)
+        length, strongest, slots, x_gain, d_gain = line_gains(samples, lr, dw_min, how)
         x_share = np.abs(samples.x) * x_gain[:, None]
         d_share = np.abs(samples.d) * d_gain[:, None]
         first, even = (np.stack([kind(int(bl)) for bl in slots]) for kind in (_first, _even))
         columns = np.take_along_axis(first, _fired(x_share, slots), axis=1)
         rows = np.take_along_axis(even, _fired(d_share, slots), axis=1)
-        program = CoincidencePulses(
-            rows, columns, -_signs(samples.d), _signs(samples.x), int(slots.max())
-        )
+        program = CoincidencePulses(rows, columns, -_signs(samples.d), _signs(samples.x), length)
         lost = clipped(x_share, d_share, slots) if max(x_share.max(), d_share.max()) > 1 else 0.0
-        return PulsedUpdate(program, lost, samples.wanted, float(samples.pulses.max()))
+        return PulsedUpdate(program, lost, samples.wanted, strongest)
 
 
 def _fired(share: Rows, slots: NDArray[np.int64]) -> NDArray[np.int64]:

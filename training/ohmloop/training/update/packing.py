@@ -1,13 +1,53 @@
-"""Draws become bits of pulse trains: compiled, as every slot of every line is looked at."""
+"""The compiled part of drawing trains: few calls, as a small update costs little more than them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Survey(NamedTuple):
+    """What a mini-batch asks for; arrays ``(batch,)``.
+
+    Attributes:
+        finite: whether all values are.
+        all_count: whether every sample wants some change.
+        wanted: ``lr |d x| / dw_min`` summed over samples and cells.
+        x_max: largest size of an input.
+        d_max: largest size of an error.
+        pulses: ``lr x_max d_max / dw_min``.
+    """
+
+    finite: bool
+    all_count: bool
+    wanted: float
+    x_max: Floats
+    d_max: Floats
+    pulses: Floats
+
+
+class Gains(NamedTuple):
+    """How long trains are, and what turns sizes into odds; arrays ``(batch,)``.
+
+    Attributes:
+        length: of the longest train.
+        strongest: largest of ``pulses``.
+        slots: int64.
+        x: of inputs.
+        d: of errors.
+    """
+
+    length: int
+    strongest: float
+    slots: NDArray[np.int64]
+    x: Floats
+    d: Floats
 
 
 class Lines(NamedTuple):
@@ -16,70 +56,72 @@ class Lines(NamedTuple):
     Attributes:
         trains: uint64 ``(batch, lines)``.
         signs: int8 ``(batch, lines)``, of the values; 1 for 0.
-        cut: whether any odds are above 1.
     """
 
     trains: NDArray[np.uint64]
     signs: NDArray[np.int8]
-    cut: bool
+
+
+def survey(x: Floats, d: Floats, lr: float, dw_min: float) -> Survey:
+    """Of inputs ``(batch, in)`` and errors ``(batch, out)``."""
+    x_max, d_max, pulses = np.empty((3, x.shape[0]))
+    finite, all_count, wanted = _kernels().survey(x, d, lr, dw_min, x_max, d_max, pulses)
+    return Survey(finite, all_count, wanted, x_max, d_max, pulses)
+
+
+def gains(
+    x_max: Floats,
+    d_max: Floats,
+    pulses: Floats,
+    scale: tuple[float, float],
+    how: tuple[int, bool, bool],
+) -> Gains:
+    """Lengths and gains of samples.
+
+    Args:
+        x_max: largest size of an input ``(batch,)``, above 0.
+        d_max: largest size of an error ``(batch,)``, above 0.
+        pulses: what the strongest cell should get ``(batch,)``.
+        scale: ``lr`` and ``dw_min``.
+        how: most slots; whether probabilities are balanced; whether lengths are managed.
+    """
+    slots, (x_gain, d_gain) = np.empty(pulses.size, np.int64), np.empty((2, pulses.size))
+    most, balanced, managed = how
+    length, strongest = _kernels().gains(
+        x_max, d_max, pulses, *scale, most, balanced, managed, slots, x_gain, d_gain
+    )
+    return Gains(length, strongest, slots, x_gain, d_gain)
 
 
 def packed(
-    chances: NDArray[np.float32],
-    values: NDArray[np.float64],
-    gains: NDArray[np.float64],
-    slots: NDArray[np.int64],
-) -> Lines:
-    """Bit k of a line is set where its chance k is below its odds, and ``k < slots``.
+    chances: NDArray[np.float32], x: Floats, d: Floats, gains: Gains
+) -> tuple[Lines, Lines, bool]:
+    """Bit k of a line is set where its chance k is below its odds, and k within its train.
 
     Args:
-        chances: uniform from 0 to 1, ``(batch, lines, slots of the longest)``.
-        values: ``(batch, lines)``.
-        gains: ``(batch,)``; odds are the size of a value times that of its sample's gain, and a
-            negative gain turns signs.
-        slots: ``(batch,)``, up to 64.
+        chances: uniform from 0 to 1, ``gains.length`` for each line of each sample: columns first.
+        x: inputs ``(batch, in)``.
+        d: errors ``(batch, out)``; rows go against them.
+        gains: odds are sizes times these.
+
+    Returns:
+        Rows, columns, and whether any odds are above 1.
     """
-    trains, signs = np.empty(values.shape, np.uint64), np.empty(values.shape, np.int8)
-    cut = _kernels()[0](chances, values, gains, slots, trains, signs)
-    return Lines(trains, signs, cut)
+    columns, rows = _lines(x.shape), _lines(d.shape)
+    cut = _kernels().pack(
+        chances, x, d, gains.slots, gains.x, gains.d, gains.length, *columns, *rows
+    )
+    for values in (*columns, *rows):
+        values.flags.writeable = False  # a program takes these as they are
+    return rows, columns, cut
 
 
-def largest(values: NDArray[np.float64], found: NDArray[np.float64]) -> bool:
-    """Largest size in every sample of ``(batch, lines)``; returns whether all are finite."""
-    finite: bool = _kernels()[1](values, found)
-    return finite
+def _lines(shape: tuple[int, ...]) -> Lines:
+    return Lines(np.empty(shape, np.uint64), np.empty(shape, np.int8))
 
 
 @cache
-def _kernels() -> tuple[Callable[..., bool], Callable[..., bool]]:
-    from numba import njit  # takes its time, and not every command pulses
+def _kernels() -> ModuleType:
+    from . import packing_kernels  # compiles, which takes its time, and not every command pulses
 
-    compiled = njit(nogil=True, cache=True)
-    return compiled(_pack), compiled(_largest)
-
-
-def _pack(chances: Any, values: Any, gains: Any, slots: Any, trains: Any, signs: Any) -> Any:
-    cut = False
-    for sample in range(values.shape[0]):
-        for line in range(values.shape[1]):
-            value, train = values[sample, line] * gains[sample], np.uint64(0)
-            odd = abs(value)
-            for k in range(slots[sample]):
-                fires = np.uint64(chances[sample, line, k] < odd)
-                train |= fires << np.uint64(k)
-            trains[sample, line] = train
-            signs[sample, line] = -1 if value < 0 else 1
-            cut |= odd > 1
-    return cut
-
-
-def _largest(values: Any, found: Any) -> Any:
-    odd = 0.0
-    for sample in range(values.shape[0]):
-        most = 0.0
-        for line in range(values.shape[1]):
-            size = abs(values[sample, line])
-            most = max(most, size)
-            odd += size * 0.0  # nan, once one is not finite
-        found[sample] = most
-    return odd == 0.0
+    return packing_kernels

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError
 
-from .packing import largest
+from .packing import survey
 
 Rows = NDArray[np.float64]
 
@@ -45,15 +45,13 @@ def checked(x: Rows, d: Rows, lr: float, dw_min: float) -> Samples | None:
         raise BadInputError(f"an update needs (batch, in) and (batch, out): {x.shape}, {d.shape}")
     if not 0 <= lr < np.inf:
         raise BadInputError(f"the learning rate must be 0 or more, not {lr}")
-    x_max, d_max = np.empty((2, len(x)))
-    if not (largest(x, x_max) and largest(d, d_max)):
+    found = survey(x, d, lr, dw_min)
+    if not found.finite:
         raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
-    strongest = lr * x_max * d_max
-    keep = strongest > 0
-    if not keep.all():
+    x_max, d_max, pulses = found.x_max, found.d_max, found.pulses
+    if not found.all_count:
+        keep = lr * x_max * d_max > 0
         if not keep.any():
             return None
-        x, d, x_max, d_max = x[keep], d[keep], x_max[keep], d_max[keep]
-        strongest = strongest[keep]
-    wanted = lr / dw_min * float(np.abs(x).sum(axis=1) @ np.abs(d).sum(axis=1))
-    return Samples(x, d, x_max, d_max, strongest / dw_min, wanted)
+        x, d, x_max, d_max, pulses = x[keep], d[keep], x_max[keep], d_max[keep], pulses[keep]
+    return Samples(x, d, x_max, d_max, pulses, found.wanted)

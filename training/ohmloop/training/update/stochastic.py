@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses
 
-from .packing import Lines, packed
+from .packing import Gains, gains, packed
 from .rule import PulsedUpdate
 from .samples import Samples, checked
 
@@ -85,49 +85,30 @@ def pulsed_update(
     how, samples = settings or PulseSettings(), checked(x, d, lr, dw_min)
     if samples is None:
         return PulsedUpdate(None, 0.0)
-    slots, x_gain, d_gain = line_gains(samples, lr, dw_min, how)
-    length = int(slots.max())
-    columns = _drawn(samples.x, x_gain, slots, length, rng)
-    rows = _drawn(samples.d, -d_gain, slots, length, rng)  # against the gradient
-    program = CoincidencePulses(rows.trains, columns.trains, rows.signs, columns.signs, length)
+    found = line_gains(samples, lr, dw_min, how)
+    lines = samples.x.size + samples.d.size
+    chances = rng.random(lines * found.length, dtype=np.float32)
+    rows, columns, cut = packed(chances, samples.x, samples.d, found)
+    program = CoincidencePulses(
+        rows.trains, columns.trains, rows.signs, columns.signs, found.length
+    )
     lost = 0.0
-    if rows.cut or columns.cut:
-        x_odds = np.abs(samples.x) * x_gain[:, None]
-        lost = clipped(x_odds, np.abs(samples.d) * d_gain[:, None], slots)
-    return PulsedUpdate(program, lost, samples.wanted, float(samples.pulses.max()))
+    if cut:
+        x_odds = np.abs(samples.x) * found.x[:, None]
+        lost = clipped(x_odds, np.abs(samples.d) * found.d[:, None], found.slots)
+    return PulsedUpdate(program, lost, samples.wanted, found.strongest)
 
 
-def line_gains(
-    samples: Samples, lr: float, dw_min: float, settings: PulseSettings
-) -> tuple[NDArray[np.int64], Rows, Rows]:
+def line_gains(samples: Samples, lr: float, dw_min: float, settings: PulseSettings) -> Gains:
     """Slots of each sample, and what turns the sizes of x and of d into shares of them."""
-    slots = train_lengths(samples.pulses, settings)
-    gain = np.sqrt(lr / (dw_min * slots))
-    managed = settings.update_management
-    balance = np.sqrt(samples.d_max / samples.x_max) if managed else np.ones_like(gain)
-    return slots, gain * balance, gain / balance
-
-
-def train_lengths(pulses: Rows, settings: PulseSettings) -> NDArray[np.int64]:
-    """Slots for each sample, BL.
-
-    Args:
-        pulses: ``lr max|x| max|d| / dw_min`` ``(batch,)``: what the strongest cell should get.
-        settings: how long they may be, and whether they are managed.
-    """
-    if not settings.bl_management:
-        return np.full(pulses.shape, settings.desired_bl, np.int64)
-    # Before the cast: an absurd learning rate must not overflow it.
-    most = np.float64(settings.desired_bl)
-    return np.minimum(np.maximum(np.ceil(pulses), 1.0), most).astype(np.int64)
-
-
-def _drawn(
-    values: Rows, gains: Rows, slots: NDArray[np.int64], length: int, rng: np.random.Generator
-) -> Lines:
-    """What lines do of which the odds are ``values`` times the gain of their sample."""
-    chances = rng.random((*values.shape, length), dtype=np.float32)
-    return packed(chances, values, gains, slots)
+    s, how = samples, settings
+    return gains(
+        s.x_max,
+        s.d_max,
+        s.pulses,
+        (lr, dw_min),
+        (how.desired_bl, how.update_management, how.bl_management),
+    )
 
 
 def clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
