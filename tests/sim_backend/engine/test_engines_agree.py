@@ -214,6 +214,23 @@ def test_kernels_have_the_bits_of_the_reference(name, case):
     _assert_same_bits(lowered, reference)
 
 
+@pytest.mark.parametrize(("batch", "length", "fire"), [(30, 64, 20), (1, 3, 700), (60, 1, 90)])
+@pytest.mark.parametrize("strengths", [(1.0, 1.0), (0.0, 0.7)])
+def test_few_lines_that_fire_have_the_bits_of_the_reference(batch, length, fire, strengths):
+    """One row in nine a sample, the same columns again and again: long queues, full lists."""
+    shape, rng = (9, 1400), np.random.default_rng(batch)
+    rows, columns = (np.zeros((batch, lines), np.uint64) for lines in shape)
+    rows[np.arange(batch), rng.integers(0, 3, batch)] = (1 << length) - 1
+    some = rng.choice(shape[1], fire, replace=False)
+    columns[:, some] = rng.integers(0, 1 << length, (batch, fire), np.uint64)
+    signs = (rng.choice(np.array([-1, 1], np.int8), (batch, lines)) for lines in shape)
+    program = CoincidencePulses(rows, columns, *signs, length)
+    cells = _population("soft bounds", shape, 5, dg_add=0.01, endurance=np.full(shape, 60))
+    kernels, reference = CellArray(cells, 1), CellArray(cells, 1, NumpyArrays())
+    assert kernels.play(program, *strengths) == reference.play(program, *strengths) > 0
+    _assert_same_bits(kernels, reference)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_change_nothing(threads):
     """150 x 700 cells are enough for the work to be shared."""

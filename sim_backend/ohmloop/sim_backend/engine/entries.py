@@ -16,7 +16,7 @@ from numba import njit
 
 from ohmloop.sim_backend import noise
 
-from . import kernels
+from . import kernel_listed, kernels
 from .kernel_noise import F
 
 
@@ -24,6 +24,7 @@ class Entries(NamedTuple):
     """Arguments as in ``kernels``."""
 
     coincidences: Callable[..., Any]
+    listed: Callable[..., Any]
     counts: Callable[..., Any]
     runs: Callable[..., Any]
     train: Callable[..., Any]
@@ -49,6 +50,10 @@ def _entries(stamp: int, keep: bool) -> Entries:
         return kernels.coincidences(cells, rows, columns, start, stop) + 0 * stamp
 
     @kept
+    def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
+        return kernel_listed.listed(cells, rows, columns, start, stop) + 0 * stamp
+
+    @kept
     def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
         return kernels.counts(cells, signed, start, stop) + 0 * stamp
 
@@ -65,7 +70,7 @@ def _entries(stamp: int, keep: bool) -> Entries:
         kernels.readings(g, reads, std, root, which, out)
         return 0 * stamp
 
-    return Entries(coincidences, counts, runs, train, readings)
+    return Entries(coincidences, listed, counts, runs, train, readings)
 
 
 KEPT, FRESH = _entries(_stamp(), keep=True), _entries(0, keep=False)

@@ -23,6 +23,8 @@ from .state import CellState
 
 _SHARED = 1 << 16
 """Cells times samples below which a second thread costs more than it saves."""
+_DEAR = 4
+"""What a crossing of lines that fire costs of a cell looked at among all of them."""
 
 
 class KernelEngine:
@@ -48,9 +50,12 @@ class KernelEngine:
         if isinstance(program, CoincidencePulses):
             rows = _parts(program.row_trains, program.length), program.row_signs
             columns = _parts(program.column_trains, program.length), program.column_signs
-            work = program.batch * state.g.size
+            kernel, work = play.coincidences, program.batch * state.g.size
+            crossings = np.count_nonzero(rows[0]) * np.count_nonzero(columns[0]) / len(rows[0])
+            if 2 * crossings <= state.g.size:
+                kernel, work = play.listed, int(_DEAR * crossings)
             return self._share(
-                lambda a, b: play.coincidences(cells, rows, columns, a, b), program.shape[0], work
+                lambda a, b: kernel(cells, rows, columns, a, b), program.shape[0], work
             )
         if isinstance(program, CellPulses):
             signed = program.pulse_counts.ravel()

@@ -19,7 +19,6 @@ from .kernel_queue import (
     BLOCK,
     SLOTS,
     give_all,
-    give_listed,
     make_room,
     new_queue,
     popcount,
@@ -40,8 +39,6 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
         stop: first row that is somebody else's.
     """
     queue, width, total = new_queue(cells), columns[0].shape[1], 0
-    if rows[0].shape[0] == 1 and 2 * np.count_nonzero(columns[0]) <= width:
-        return _single(cells, queue, rows, columns, start, stop)
     if width > BLOCK:
         for row in range(start, stop):
             for column in range(0, width, BLOCK):
@@ -100,33 +97,6 @@ def _coincide(cells: Any, queue: Any, at: Any, train: Any, sign: Any, columns: A
         total += np.int32(n)
         most = max(most, size[i])
     queue.most[0] = max(queue.most[0], most)
-    return total
-
-
-@compiled
-def _single(cells: Any, queue: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
-    """A single sample whose columns fire rarely: only cells of lines that fire are looked at."""
-    index, size, downs, some = queue.index, queue.size, queue.downs, 0
-    total = np.int64(0)
-    fire = np.flatnonzero(columns[0][0]).astype(np.int32)
-    trains, signs = columns[0][0][fire], columns[1][0][fire]
-    some_weak = cells.up == ZERO or cells.down == ZERO
-    for row in range(start, stop):
-        train, sign, first = rows[0][0, row], rows[1][0, row], row * columns[0].shape[1]
-        for chunk in range(0, fire.size if train != 0 else 0, BLOCK):
-            end = min(chunk + BLOCK, fire.size)
-            if some + end - chunk > BLOCK:
-                give_listed(cells, queue, some)
-                some = 0
-            for e in range(chunk, end):
-                n = popcount(np.uint32(train & trains[e]))
-                down = np.uint32(np.int32(sign * signs[e]) >> 1)
-                if some_weak:
-                    n = n if (cells.down if down > 0 else cells.up) != ZERO else np.uint32(0)
-                index[some], size[some], downs[some] = first + fire[e], n, down
-                total += np.int64(n)
-                some += n > 0
-    give_listed(cells, queue, some)
     return total
 
 
