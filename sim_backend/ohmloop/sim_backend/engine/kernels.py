@@ -40,19 +40,27 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
         stop: first row that is somebody else's.
     """
     queue, width, total = new_queue(cells), columns[0].shape[1], 0
-    if rows[0].shape[0] == 1 and 2 * np.count_nonzero(columns[0]) <= width:
-        return _single(cells, queue, rows, columns, start, stop)
-    if width > BLOCK:
-        for row in range(start, stop):
-            for column in range(0, width, BLOCK):
-                w = min(BLOCK, width - column)
-                total += _samples(cells, queue, rows, columns, row, row + 1, column, w)
-    else:
-        together = BLOCK // width
-        for row in range(start, stop, together):
-            end = min(row + together, stop)
-            total += _samples(cells, queue, rows, columns, row, end, 0, width)
+    if rows[0].shape[0] == 1:
+        fire = _firing(columns[0][0])
+        if 2 * fire.size <= width:
+            return _single(cells, queue, rows, columns, fire, start, stop)
+    together = max(1, BLOCK // width)
+    for row in range(start, stop, together):
+        end = min(row + together, stop)
+        for column in range(0, width, BLOCK):
+            w = min(BLOCK, width - column)
+            total += _samples(cells, queue, rows, columns, row, end, column, w)
     return total
+
+
+@compiled
+def _firing(trains: Any) -> Any:
+    """Columns that fire; spelled out, for numpy's own way takes seconds to compile."""
+    fire, some = np.empty(trains.size, np.int32), 0
+    for column in range(trains.size):
+        fire[some] = column
+        some += trains[column] != 0
+    return fire[:some]
 
 
 @compiled
@@ -104,12 +112,15 @@ def _coincide(cells: Any, queue: Any, at: Any, train: Any, sign: Any, columns: A
 
 
 @compiled
-def _single(cells: Any, queue: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
+def _single(
+    cells: Any, queue: Any, rows: Any, columns: Any, fire: Any, start: Any, stop: Any
+) -> Any:
     """A single sample whose columns fire rarely: only cells of lines that fire are looked at."""
-    index, size, downs, some = queue.index, queue.size, queue.downs, 0
+    index, size, downs, some = queue.index, queue.size, queue.downs, np.int64(0)
     total = np.int64(0)
-    fire = np.flatnonzero(columns[0][0]).astype(np.int32)
-    trains, signs = columns[0][0][fire], columns[1][0][fire]
+    trains, signs = np.empty(fire.size, np.uint16), np.empty(fire.size, np.int8)
+    for e in range(fire.size):
+        trains[e], signs[e] = columns[0][0, fire[e]], columns[1][0, fire[e]]
     some_weak = cells.up == ZERO or cells.down == ZERO
     for row in range(start, stop):
         train, sign, first = rows[0][0, row], rows[1][0, row], row * columns[0].shape[1]
