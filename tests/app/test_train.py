@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
 
+from ohmloop.app.cli import app
 from ohmloop.drivers import load_bench
 from ohmloop.sim_backend.instruments import EmulatedBench
-
-pytestmark = pytest.mark.xdist_group("lab")  # one worker, so that one calibration serves all
 
 BENCH = """
 name: digits bench
@@ -68,9 +69,11 @@ def lab(tmp_path_factory) -> Iterator[tuple[Path, EmulatedBench]]:
         (folder / "experiment.yaml").write_text(EXPERIMENT.replace("EPOCHS", "1"))
         (folder / "long.yaml").write_text(EXPERIMENT.replace("EPOCHS", "40"))
         arguments = ["calibrate", bench, "-o", folder / "chip.nc", "--json"]
-        arguments += ["--family", "soft-bounds"]
-        done = command(*arguments)
-        assert json.loads(done.stdout)["calibration"]["rmse_over_noise"] < 1.2
+        arguments += ["--recipe", "quick", "--family", "soft-bounds"]
+        with redirect_stdout(StringIO()) as said:
+            app(list(map(str, arguments)), standalone_mode=False)
+        found = json.loads(said.getvalue().splitlines()[-1])
+        assert found["calibration"]["rmse_over_noise"] < 1.2
         yield folder, emulated
 
 

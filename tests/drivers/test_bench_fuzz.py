@@ -169,6 +169,7 @@ NONSENSE = [
     "5 %", "0x10 V", "1 V\n", "1 °C", "1 degC", "5 in", "0 s s", "--1 V", "1 V/s", "ten V",
     "1j V", "9" * 5000 + " V", "1 \x00V", "1 e", "10**400",
 ]  # fmt: skip
+SHARES = 1 if "OHMLOOP_FUZZ" in os.environ else 3
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,8 @@ NONSENSE = [
     ids=[f"{EXAMPLES[n].stem}-{'.'.join(map(str, s))}" for n, s, _ in NUMBERS],
 )
 def test_a_number_that_is_none_is_refused_by_its_key(number, steps, value):
-    for nonsense in NONSENSE:
+    """Each file's share of the nonsense: the same keys are in all files."""
+    for nonsense in NONSENSE[number % SHARES :: SHARES]:
         bench = load_data(put(FILES[number], steps, nonsense))
         # Blanks round a quantity do no harm, and a limit may be far above what is used.
         assert bench is None or str(nonsense).strip() == "1 V", (steps, value, nonsense)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 from scipy import stats
 
 from ohmloop.sim_backend.arrays import NumpyArrays, TorchArrays
-from ohmloop.sim_backend.engine.kernel_noise import compiled, draw, normal_of
+from ohmloop.sim_backend.engine.kernel_noise import draw, normal_of
 from ohmloop.sim_backend.noise import PULSE, READ, WRITE, normal, stream
 
 P = 1e-6
@@ -75,7 +76,7 @@ def test_numpy_and_torch_give_the_same_bits(seed, purpose):
 def test_compiled_numbers_are_the_same_bits():
     cell, number = np.divmod(np.arange(200_000), 1000)
 
-    @compiled
+    @njit(error_model="numpy")
     def fill(root, out):
         for i in range(out.size):
             out[i] = draw(root, i // 1000, i % 1000)
@@ -107,7 +108,7 @@ def test_numbers_of_given_bits_are_the_inverse():
         .clip(0, 2**31 - 1)
     )
 
-    @compiled
+    @njit(error_model="numpy")
     def fill(bits, out):
         for i in range(out.size):
             out[i] = normal_of(bits[i])

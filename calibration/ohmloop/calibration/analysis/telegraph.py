@@ -77,7 +77,7 @@ def find_traps(readings: Array, interval: float, starts: NDArray[np.bool_]) -> T
     slow = np.full(cells, white)
     some = np.ascontiguousarray(series[:, odd])
     fits, lows, slows = np.zeros((some.shape[1], 8)), np.zeros(some.shape), np.zeros(some.shape[1])
-    fit_two_levels(some, starts, _GUESSES, _ROUNDS, fits, lows)
+    fit_two_levels(some, np.sort(some, axis=0), starts, _GUESSES, _ROUNDS, fits, lows)
     slow_normal(some, starts, _MEMORY, _SHARE, slows)
     fit[odd], low[:, odd], slow[odd] = fits, lows, slows
     gain, lead = fit[:, 0] - white, fit[:, 0] - np.maximum(slow, white)

@@ -21,14 +21,21 @@ def _kept(function: F) -> F:
     return made
 
 
+def _within(function: F) -> F:
+    """Called from compiled code only: no way in from Python, which takes time to compile."""
+    made: F = njit(nogil=True, cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return made
+
+
 @_kept
 def fit_two_levels(
-    series: Any, starts: Any, first: Any, rounds: int, out: Any, filled: Any
+    series: Any, ordered: Any, starts: Any, first: Any, rounds: int, out: Any, filled: Any
 ) -> None:
     """Fit every series from several guesses and keep the best.
 
     Args:
         series: ``(n, cells)``, each of mean 0 and standard deviation 1.
+        ordered: the same, each sorted.
         starts: True where a new series begins, ``(n,)``.
         first: guesses ``(guesses, 2)``: share of readings in the lower state, and the chance to
             leave a state at the next reading.
@@ -43,7 +50,7 @@ def fit_two_levels(
     found = np.empty(8)
     for cell in range(series.shape[1]):
         x = series[:, cell]
-        order = np.sort(x)
+        order = ordered[:, cell]
         out[cell, 0] = -np.inf
         for guess in range(first.shape[0]):
             share, leave = first[guess, 0], first[guess, 1]
@@ -55,14 +62,16 @@ def fit_two_levels(
                 _once(x, starts, found, alpha, scale, low)
             found[0] = _likelihood(x, starts, found, alpha, scale)
             if found[0] > out[cell, 0]:
-                out[cell] = found
+                for k in range(8):  # slices that are assigned to take long to compile
+                    out[cell, k] = found[k]
         for _ in range(3 * rounds):
             _once(x, starts, out[cell], alpha, scale, low)
         out[cell, 0] = _likelihood(x, starts, out[cell], alpha, scale)
-        filled[:, cell] = low
+        for t in range(n):
+            filled[t, cell] = low[t]
 
 
-@_kept
+@_within
 def _likelihood(x: Any, starts: Any, p: Any, alpha: Any, scale: Any) -> float:
     """The forward pass; states before each reading's successors in ``alpha``."""
     total, size = 0.0, 1 / (p[3] * np.sqrt(2 * np.pi))
@@ -82,7 +91,7 @@ def _likelihood(x: Any, starts: Any, p: Any, alpha: Any, scale: Any) -> float:
     return total
 
 
-@_kept
+@_within
 def _once(x: Any, starts: Any, p: Any, alpha: Any, scale: Any, low: Any) -> None:
     """One round; ``p`` is changed."""
     n = x.size

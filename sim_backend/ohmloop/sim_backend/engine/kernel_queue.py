@@ -79,7 +79,8 @@ def new_queue(cells: Any) -> Any:
         np.empty(BLOCK, np.float32),
         np.empty(BLOCK + 1, np.int32),
     )
-    queue.std[:], queue.add[:] = cells.std[0], cells.add[0]
+    queue.std.fill(cells.std[0])
+    queue.add.fill(cells.add[0])
     return queue
 
 
@@ -89,10 +90,13 @@ def start_block(cells: Any, queue: Any, first: Any, w: Any) -> None:
     low, high = low_of(cells.root), high_of(cells.root)
     for i in range(w):
         queue.keys[i] = key_of(low, high, np.uint32(first + i))
+    # Element by element: slices that are assigned to take long to compile.
     if cells.std.shape[0] > 1:
-        queue.std[:w] = cells.std[first : first + w]
+        for i in range(w):
+            queue.std[i] = cells.std[first + i]
     if cells.add.shape[0] > 1:
-        queue.add[:w] = cells.add[first : first + w]
+        for i in range(w):
+            queue.add[i] = cells.add[first + i]
     queue.most[0] = 0
 
 
@@ -195,4 +199,5 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
             downs[left] = np.uint32(downs[a] >> _BIT)
             left += size[left] > 0
         some = left
-    size[:], downs[:] = 0, 0
+    size.fill(0)
+    downs.fill(0)

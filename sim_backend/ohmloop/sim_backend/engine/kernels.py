@@ -39,16 +39,12 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
         stop: first row that is somebody else's.
     """
     queue, width, total = new_queue(cells), columns[0].shape[1], 0
-    if width > BLOCK:
-        for row in range(start, stop):
-            for column in range(0, width, BLOCK):
-                w = min(BLOCK, width - column)
-                total += _samples(cells, queue, rows, columns, row, row + 1, column, w)
-    else:
-        together = BLOCK // width
-        for row in range(start, stop, together):
-            end = min(row + together, stop)
-            total += _samples(cells, queue, rows, columns, row, end, 0, width)
+    together = max(1, BLOCK // width)
+    for row in range(start, stop, together):
+        end = min(row + together, stop)
+        for column in range(0, width, BLOCK):
+            w = min(BLOCK, width - column)
+            total += _samples(cells, queue, rows, columns, row, end, column, w)
     return total
 
 
