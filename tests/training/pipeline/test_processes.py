@@ -154,9 +154,9 @@ def test_two_processes_train_the_same_model_as_one(tmp_path: Path) -> None:
 def test_torchrun_and_every_schedule(tmp_path: Path, schedule: str) -> None:
     file = script(tmp_path, SCHEDULE=repr(schedule), METHOD="TikiTaka", ARRAYS="2")
     alone(file)
-    line = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
-        [*line, "--master-port", "0", file, tmp_path],
+        [*line, "--nproc-per-node", "2", file, tmp_path],
         check=False,
         capture_output=True,
         text=True,

@@ -53,5 +53,4 @@ def watch(experiment: Experiment, trainer: PipelineTrainer, safe: float) -> Any:
 
     config = config_of(experiment)
     staleness = config.count - 1 if config.schedule == "asynchronous" else 0
-    rate = experiment.algorithm.learning_rate
-    return Watch(lambda: rate * experiment.training.factor(trainer.epoch, rate), staleness, safe)
+    return Watch(lambda: trainer.learning_rate, staleness, safe)

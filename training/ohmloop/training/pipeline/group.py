@@ -64,6 +64,11 @@ class Group:
                 "processes are started together: torchrun --nproc-per-node N -m ohmloop.app.cli"
                 " train EXPERIMENT"
             )
+        if os.environ["MASTER_PORT"] == "0":
+            raise BadInputError(
+                "MASTER_PORT is 0, where nobody can be found: let torchrun choose a free port by"
+                " --standalone in place of --master-port 0"
+            )
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.stop, self._patience = Stop(), patience
         self._status: int | None = None
