@@ -44,7 +44,7 @@ from ohmloop.training.pipeline.execution import PipelineError
 from ohmloop.training.pipeline.micro_batches import MicroBatches
 from ohmloop.training.pipeline.partition import balanced
 from ohmloop.training.pipeline.schedules import SCHEDULES, clocks
-from ohmloop.training.pipeline.stability import safe_rate
+from ohmloop.training.pipeline.stability import rehearsed_rate
 from ohmloop.training.pipeline.stage import Stage
 from ohmloop.training.pipeline.threads import ThreadExecutor
 from ohmloop.training.pipeline.timeline import StageTimes, predict
@@ -300,9 +300,9 @@ def depth(rate: float = 0.2) -> bool:
         with torch.no_grad():
             for layer in model[:-1:2]:  # so that signals keep their size (He et al., 2015)
                 layer.weight.mul_(6**0.5)
-        some = [(data.train.x[k : k + 4], data.train.y[k : k + 4]) for k in range(0, 32, 4)]
+        some = [(data.train.x[k : k + 4], data.train.y[k : k + 4]) for k in range(0, 800, 4)]
         parts = balanced(model, stages)
-        safe = safe_rate(parts, nn.functional.cross_entropy, some)
+        safe = rehearsed_rate(parts, nn.functional.cross_entropy, some)
         made = [
             Stage(part, torch.optim.SGD(part.parameters(), lr=step), m, stages)
             for m, part in enumerate(parts)

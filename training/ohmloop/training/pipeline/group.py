@@ -61,8 +61,8 @@ class Group:
     def __init__(self, patience: float = 10.0) -> None:
         if not launched():
             raise BadInputError(
-                "processes are started together: torchrun --nproc-per-node N -m ohmloop.app.cli"
-                " train EXPERIMENT"
+                "processes are started together: torchrun --standalone --nproc-per-node N -m"
+                " ohmloop.app.cli train EXPERIMENT"
             )
         if os.environ["MASTER_PORT"] == "0":
             raise BadInputError(
