@@ -180,9 +180,10 @@ def begun(folder: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
 def test_ending_one_ends_the_other(tmp_path: Path, victim: int, how: signal.Signals) -> None:
     """Killed: noticed by its connection. Frozen: by missing signs of life."""
-    both = ranks(script(tmp_path, EPOCHS="100000", PATIENCE="4.0"))
+    both = ranks(script(tmp_path, EPOCHS="100000"))
     try:
         begun(tmp_path)
+        assert not list(tmp_path.glob("said-*"))  # nobody has been missed so far
         (tmp_path / f"safe-{1 - victim}").unlink(missing_ok=True)
         both[victim].send_signal(how)
         said = both[1 - victim].communicate(timeout=120)
