@@ -44,11 +44,12 @@ from ohmloop.training.pipeline.execution import PipelineError
 from ohmloop.training.pipeline.micro_batches import MicroBatches
 from ohmloop.training.pipeline.partition import balanced
 from ohmloop.training.pipeline.schedules import SCHEDULES, clocks
-from ohmloop.training.pipeline.stability import DivergenceError, Watch, safe_rate
+from ohmloop.training.pipeline.stability import rehearsed_rate
 from ohmloop.training.pipeline.stage import Stage
 from ohmloop.training.pipeline.threads import ThreadExecutor
 from ohmloop.training.pipeline.timeline import StageTimes, predict
 from ohmloop.training.pipeline.trainer import PipelineTrainer
+from ohmloop.training.pipeline.watch import DivergenceError, Watch
 
 from .apart import BenchApart
 
@@ -299,11 +300,12 @@ def depth(rate: float = 0.2) -> bool:
         with torch.no_grad():
             for layer in model[:-1:2]:  # so that signals keep their size (He et al., 2015)
                 layer.weight.mul_(6**0.5)
-        some = [(data.train.x[k : k + 4], data.train.y[k : k + 4]) for k in range(0, 32, 4)]
-        safe = safe_rate(model, nn.functional.cross_entropy, some, stages - 1)
+        some = [(data.train.x[k : k + 4], data.train.y[k : k + 4]) for k in range(0, 800, 4)]
+        parts = balanced(model, stages)
+        safe = rehearsed_rate(parts, nn.functional.cross_entropy, some)
         made = [
             Stage(part, torch.optim.SGD(part.parameters(), lr=step), m, stages)
-            for m, part in enumerate(balanced(model, stages))
+            for m, part in enumerate(parts)
         ]
         watch = Watch(lambda: step, stages - 1, safe)
         rng = np.random.default_rng(0)

@@ -117,9 +117,7 @@ def test_the_preview(ohmloop):
         ("shape=10x8", "shape=9x8", "no room for its 10 outputs x 8 inputs"),
         ("  benches: ", "  executor: processes\n  benches: ", "started together: torchrun"),
         ("  schedule", "  costs: {linear9: 1}\n  schedule", "no layer 'linear9'"),
-        ("name: two", "zero_shift: {error: 0.1}\nname: two", "does not know zero_shift yet"),
-        ("name: two", "mapping: {bias: analog}\nname: two", "does not know mapping yet"),
-        ("batch: 20", "batch: 20, warm_up: 1", r"does not know training\.warm_up yet"),
+        ("name: two", "zero_shift: {error: 0.1}\nname: two", "for algorithms with fast arrays"),
     ],
 )
 def test_bad_input_is_one_line_and_pulses_nothing(ohmloop, tmp_path, old, new, complaint):
@@ -152,9 +150,19 @@ def test_paths_of_benches_are_relative_to_the_file(tmp_path):
         load_experiment(written(tmp_path, ("  schedule", "  calibrations: [a.nc]\n  schedule")))
 
 
+EVERYTHING = (
+    ("{name: analog-sgd,", "{name: tiki-taka, fast_learning_rate: 0.05,"),
+    ("shape=8x64", "shape=16x64"),
+    ("shape=10x8", "shape=20x8"),
+    ("batch: 20}", "batch: 20, warm_up: 1, checkpoint_every: 3, early_stopping: {patience: 1}}"),
+    ("\nname:", "\nzero_shift: {budget: 64}\nmapping: {output_scale: output}\nname:"),
+)
+
+
 @pytest.mark.campaign
-def test_torchrun_trains_what_threads_train(tmp_path):
-    file = written(tmp_path)
+@pytest.mark.parametrize("changes", [(), EVERYTHING], ids=["plain", "with everything"])
+def test_torchrun_trains_what_threads_train(tmp_path, changes):
+    file = written(tmp_path, *changes)
     states = []
     for name, line in (
         ("one", [sys.executable, "-m", "ohmloop.app.cli"]),
@@ -162,7 +170,7 @@ def test_torchrun_trains_what_threads_train(tmp_path):
             "two",
             [
                 *[sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"],
-                *["--master-port", "0", "-m", "ohmloop.app.cli"],
+                *["--standalone", "-m", "ohmloop.app.cli"],
             ],
         ),
     ):
@@ -178,7 +186,8 @@ def test_torchrun_trains_what_threads_train(tmp_path):
         folder = Path(json.loads(done.stdout)["run"])
         found: dict[str, np.ndarray] = {}
         for checkpoint in folder.glob("**/tensors.safetensors"):
-            found |= load_file(checkpoint)
+            if checkpoint.parent.name == "checkpoint":
+                found |= load_file(checkpoint)
         states.append(found)
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():

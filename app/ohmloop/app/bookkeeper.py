@@ -17,7 +17,8 @@ from .run_folder import RunFolder
 from .twin_state import twins_tensors
 
 if TYPE_CHECKING:
-    from ohmloop.training import EpochRecord, Trainer
+    from ohmloop.training import Account, EpochRecord, Trainer
+    from ohmloop.training.pipeline.trainer import PipelineTrainer
 
 CLIPPED = 0.01
 """Mean share of a tile's updates that may be clipped before somebody is told."""
@@ -59,7 +60,7 @@ class Bookkeeper:
         """Metrics, warnings, what it cost, checkpoint."""
         wire, self._wire = self._wire, _bytes_on_the_wire()
         self._run.metrics(record.epoch, metrics_of(record) | {"wire_bytes": self._wire - wire})
-        self._run.write_json("usage.json", usage_of(trainer))
+        self._run.write_json("usage.json", usage_of(trainer.account))
         if self._training.confusion and record.evaluated and trainer.evaluation:
             self._run.write_json("confusion.json", trainer.evaluation.confusion.tolist())
         for name, line in trainer.account.clipping(CLIPPED).items():
@@ -86,15 +87,21 @@ def metrics_of(record: EpochRecord) -> dict[str, float]:
     return {name: values[name] for name in first} | {"in_doubt": record.doubts} | rest
 
 
-def usage_of(trainer: Trainer) -> dict[str, Any]:
+def usage_of(account: Account) -> dict[str, Any]:
     """What each tile was used for and what that cost, and lines on updates that were clipped."""
-    used, cost = trainer.account.usage(), trainer.account.costs()
+    used, cost = account.usage(), account.costs()
     tiles = {name: asdict(used[name]) | asdict(cost[name]) for name in used}
-    return {"tiles": tiles, "clipped": list(trainer.account.clipping().values())}
+    return {"tiles": tiles, "clipped": list(account.clipping().values())}
+
+
+def costs_of(history: Sequence[EpochRecord]) -> dict[str, float]:
+    """Estimated time, s, and energy, J, over all epochs."""
+    names = ("chip_seconds", "chip_joules", "bench_seconds", "bench_joules")
+    return {name: sum(getattr(record, name) for record in history) for name in names}
 
 
 def restore_best(
-    trainer: Trainer, experiment: Experiment, run: RunFolder, screen: Screen
+    trainer: Trainer | PipelineTrainer, experiment: Experiment, run: RunFolder, screen: Screen
 ) -> dict[str, Any]:
     """After an early stop, go back to the best epoch, if nothing of the model is on a chip.
 
@@ -114,7 +121,7 @@ def restore_best(
     found = run.load("best")
     if not stopping.restore_best or found is None or best.epoch == trainer.epoch:
         return {}
-    if trainer.account.usage():
+    if trainer.on_chips():
         screen.say(
             f"the weights on the chip stay those of epoch {trainer.epoch}: they cannot be taken"
             " back, and biases of another epoch would not fit them"
@@ -129,10 +136,6 @@ def outcome(trainer: Trainer, run: RunFolder) -> dict[str, Any]:
     """What a run came to."""
     history, used = trainer.history, trainer.account.usage()
     evaluated = [record for record in history if record.evaluated]
-    costs = {
-        name: sum(getattr(record, name) for record in history)
-        for name in ("chip_seconds", "chip_joules", "bench_seconds", "bench_joules")
-    }
     return {
         "accuracy": evaluated[-1].accuracy if evaluated else None,
         "loss": history[-1].loss,
@@ -144,7 +147,7 @@ def outcome(trainer: Trainer, run: RunFolder) -> dict[str, Any]:
         "stopped_early": trainer.stopped,
         "seconds": sum(record.seconds for record in history),
         "journal": run.journal.totals(),
-        **costs,
+        **costs_of(history),
     }
 
 
@@ -163,7 +166,7 @@ def tell_outcome(name: str, trainer: Trainer, figures: dict[str, Any], screen: S
             )
         ],
     )
-    tiles = usage_of(trainer)["tiles"]
+    tiles = usage_of(trainer.account)["tiles"]
     if tiles:
         screen.table("what it cost, estimated", COST_HEADER, cost_rows(tiles))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ohmloop.drivers import SqliteJournal
+from ohmloop.drivers.units import with_unit
 
 from .run_folder import RunFolder
 
@@ -53,6 +54,34 @@ def totals(folder: Path, run: RunFolder) -> dict[str, int]:
     return sums
 
 
+def stage_usage(folder: Path, run: RunFolder) -> Any:
+    """``usage.json`` of the run, with what other processes on this machine kept of their stages."""
+    found = _everywhere(folder, run, "usage.json")
+    if not found:
+        return None
+    return {
+        "tiles": {name: tile for one in found for name, tile in one["tiles"].items()},
+        "clipped": [line for one in found for line in one["clipped"]],
+    }
+
+
+def stage_shifts(folder: Path, run: RunFolder) -> Any:
+    """``zero_shift.json``, likewise."""
+    found = _everywhere(folder, run, "zero_shift.json")
+    return {name: shift for one in found for name, shift in one.items()} or None
+
+
+def _everywhere(folder: Path, run: RunFolder, name: str) -> list[Any]:
+    others: list[Any] = []
+    for path in sorted(folder.glob("rank-*/experiment.yaml")):
+        other = RunFolder(path.parent)
+        try:
+            others.append(other.read_json(name))
+        finally:
+            other.close()
+    return [one for one in (run.read_json(name), *others) if one]
+
+
 _HEAD = (
     "stage",
     "layers",
@@ -65,6 +94,7 @@ _HEAD = (
     "updates",
     "pulses",
     "vectors read forward, backward",
+    "energy of cells: on a chip, on this bench",
 )
 
 
@@ -83,7 +113,14 @@ def _whole(found: Sequence[PipelineAccount]) -> list[tuple[str, str]]:
         ("waiting", f"{100 * last.bubble:.1f} % of all stages' time"),
         ("against one stage at a time", f"{gain:.2f} times as fast, from the same passes"),
         ("pulses, last epoch", str(sum(stage.pulses for stage in last.stages))),
+        ("energy of all cells, on a chip", _energy(found, "chip_joules")),
+        ("energy of all cells, on this bench", _energy(found, "bench_joules")),
     ]
+
+
+def _energy(found: Sequence[PipelineAccount], kind: str) -> str:
+    epochs = [sum(getattr(stage, kind) for stage in one.stages) for one in found]
+    return f"{with_unit(sum(epochs), 'J')}; last epoch: {with_unit(epochs[-1], 'J')}"
 
 
 def _stages(last: PipelineAccount) -> list[tuple[str, ...]]:
@@ -102,6 +139,7 @@ def _stages(last: PipelineAccount) -> list[tuple[str, ...]]:
             str(stage.updates),
             str(stage.pulses),
             f"{stage.forward_vectors}, {stage.backward_vectors}",
+            f"{with_unit(stage.chip_joules, 'J')}, {with_unit(stage.bench_joules, 'J')}",
         )
         for stage in last.stages
     ]

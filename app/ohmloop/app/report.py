@@ -51,14 +51,14 @@ def write_run_report(folder: Path, output: Path | None = None) -> Path:
     """
     from ohmloop.calibration.reporting import figure, page, table
 
-    from .pipeline_report import pipeline_sections, totals
+    from .pipeline_report import pipeline_sections, stage_shifts, stage_usage, totals
 
     run = RunFolder(folder)
     try:
         experiment, history = load_experiment(folder / "experiment.yaml"), run.history()
         journal = totals(folder, run)
-        usage, confusion = run.read_json("usage.json"), run.read_json("confusion.json")
-        shifts = run.read_json("zero_shift.json")
+        usage, confusion = stage_usage(folder, run), run.read_json("confusion.json")
+        shifts = stage_shifts(folder, run)
     finally:
         run.close()
     if not history:

@@ -68,6 +68,7 @@ def train(
             "calibration": _one_or_all(calibration) or experiment.calibration,
         }
     )
+    _check_zero_shift(experiment, file or resume)
     if experiment.pipeline is not None:
         from .pipelines.run import train_pipeline
 
@@ -125,7 +126,7 @@ def run_experiment(
         trainer.restore(*_trainer_part(checkpoint))
         run.keep_until(trainer.epoch)
     else:
-        _zero_shift(experiment, trainer, run, screen)
+        zero_shift(experiment, trainer.model, run, screen)
         save(run, trainer, crossbars)
     with screen.progress(experiment.name) as progress:
         trainer.callbacks.append(Bookkeeper(run, crossbars, experiment, progress, screen))
@@ -203,7 +204,7 @@ def make_model(experiment: Experiment, data: DataSet) -> Any:
         raise BadInputError(f"{experiment.name}: {error}") from error
 
 
-def _zero_shift(experiment: Experiment, trainer: Trainer, run: RunFolder, screen: Screen) -> None:
+def zero_shift(experiment: Experiment, model: Any, run: RunFolder, screen: Screen) -> None:
     """Measure the symmetric points of the fast arrays, where that is asked for."""
     if experiment.zero_shift is None:
         return
@@ -215,7 +216,7 @@ def _zero_shift(experiment: Experiment, trainer: Trainer, run: RunFolder, screen
         def tell(name: str) -> Report:
             return lambda done, total, text: progress(done, total, f"{name}, {text}")
 
-        found = zero_shift_fast(trainer.model, how.error, how.budget, tell)
+        found = zero_shift_fast(model, how.error, how.budget, tell)
     tell_shifts(found, screen)
     run.write_json("zero_shift.json", {name: figures_of(shift) for name, shift in found.items()})
 
@@ -233,6 +234,9 @@ def _check(experiment: Experiment, where: Path | None) -> None:
         raise ConfigError(
             where, "crossbar", "is missing: name a bench file or a chip file, here or by --crossbar"
         )
+
+
+def _check_zero_shift(experiment: Experiment, where: Path | None) -> None:
     if experiment.zero_shift and experiment.algorithm.arrays < 2:
         raise ConfigError(
             where,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ohmloop.app.bookkeeper import CLIPPED, costs_of, metrics_of, percent, usage_of
 from ohmloop.app.console import Report, Screen
 from ohmloop.app.experiments import Experiment
 from ohmloop.app.pipeline_report import ACCOUNTS
 from ohmloop.app.run_folder import RunFolder
 from ohmloop.app.twin_state import twin_tensors
 from ohmloop.drivers import Crossbar
+from ohmloop.drivers.units import with_unit
 
 if TYPE_CHECKING:
     from ohmloop.training import EpochRecord
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Keeper:
-    """Between epochs: metrics, learning rates, checkpoints, the pipeline's account."""
+    """Between epochs: metrics, usage, checkpoints, the pipeline's account."""
 
     def __init__(
         self,
@@ -30,27 +31,24 @@ class Keeper:
     ) -> None:
         self._experiment, self._run = experiment, run
         self._chips, self._screen = chips, screen
+        self._warned: set[str] = set()
 
     def on_epoch(self, trainer: PipelineTrainer, record: EpochRecord) -> None:
         """After an epoch."""
         account = trainer.accounts[-1]
-        self._run.metrics(
-            record.epoch,
-            {
-                "loss": record.loss,
-                "accuracy": record.accuracy,
-                "pulses": record.pulses,
-                "seconds": record.seconds,
-                "in_doubt": record.doubts,
-                "clocks": account.clocks,
-                "bubble": account.bubble,
-            },
-        )
-        rate = self._experiment.algorithm.learning_rate
-        for group in trainer.param_groups:
-            group["lr"] = rate * self._experiment.training.factor(trainer.epoch, rate)
-        accounts = [one.to_json() for one in trainer.accounts]
-        (self._run.path / ACCOUNTS).write_text(json.dumps(accounts), encoding="utf-8")
+        shares = {"clocks": account.clocks, "bubble": account.bubble}
+        self._run.metrics(record.epoch, metrics_of(record) | shares)
+        self._run.write_json(ACCOUNTS, [one.to_json() for one in trainer.accounts])
+        self._run.write_json("usage.json", usage_of(trainer.account))
+        if self._experiment.training.confusion and record.evaluated and trainer.evaluation:
+            self._run.write_json("confusion.json", trainer.evaluation.confusion.tolist())
+        for name, line in trainer.account.clipping(CLIPPED).items():
+            if name not in self._warned:
+                self._screen.trouble(f"warning: {line}")
+                self._warned.add(name)
+        if trainer.best is record:
+            tensors = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
+            self._run.save(tensors, {"epoch": record.epoch}, "best")
         self.save(trainer)
 
     def save(self, trainer: PipelineTrainer) -> None:
@@ -67,7 +65,7 @@ class Keeper:
         total = self._experiment.training.epochs * each
 
         def heard(micro_batch: int, loss: float) -> None:
-            done = trainer.epoch * each + micro_batch + 1
+            done = trainer.epoch * each + trainer.position // size + micro_batch + 1
             report(done, total, f"epoch {trainer.epoch + 1}, loss {loss:.3f}")
 
         return heard
@@ -75,17 +73,20 @@ class Keeper:
 
 def outcome(trainer: PipelineTrainer) -> dict[str, Any]:
     """What a run came to."""
-    last, account = trainer.history[-1], trainer.accounts[-1]
+    history, account = trainer.history, trainer.accounts[-1]
+    evaluated = [record for record in history if record.evaluated]
     return {
-        "accuracy": last.accuracy,
-        "loss": last.loss,
+        "accuracy": evaluated[-1].accuracy if evaluated else None,
+        "loss": history[-1].loss,
         "epochs": trainer.epoch,
         "pulses": trainer.pulses,
-        "seconds": sum(record.seconds for record in trainer.history),
+        "stopped_early": trainer.stopped,
+        "seconds": sum(record.seconds for record in history),
         "clocks": sum(one.clocks for one in trainer.accounts),
         "predicted_clocks": sum(one.predicted_clocks for one in trainer.accounts),
         "utilisation": [stage.utilisation for stage in account.stages],
         "staleness": [stage.staleness for stage in account.stages],
+        **costs_of(history),
     }
 
 
@@ -96,14 +97,23 @@ def tell_outcome(
     busy = ", ".join(f"{100 * share:.0f} %" for share in figures["utilisation"])
     screen.table(
         experiment.name,
-        ("epochs", "accuracy, held out", "loss", "clocks", "stages at work", "time"),
+        (
+            "epochs",
+            "accuracy, held out",
+            "loss",
+            "clocks",
+            "stages at work",
+            "energy of cells, on a chip",
+            "time",
+        ),
         [
             (
                 str(trainer.epoch),
-                f"{100 * figures['accuracy']:.1f} %",
+                percent(figures["accuracy"]),
                 f"{figures['loss']:.3f}",
                 f"{figures['clocks']} (formula: {figures['predicted_clocks']})",
                 busy,
+                with_unit(figures["chip_joules"], "J"),
                 f"{figures['seconds']:.1f} s",
             )
         ],

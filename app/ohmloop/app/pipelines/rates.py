@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from ohmloop.training.pipeline.trainer import PipelineTrainer
 
 _PROBED = 8  # micro-batches whose curvature is looked at
+_REHEARSED = 200  # micro-batches that are rehearsed
 
 
 def probed_rate(experiment: Experiment, data: DataSet, parts: Sequence[nn.Sequential]) -> float:
-    """From the model as it is before it goes to the chips."""
+    """From the model as it is before it goes to the chips, and a rehearsal of its training."""
     from torch import nn
 
-    from ohmloop.training.pipeline.stability import safe_rate
+    from ohmloop.training.pipeline.stability import rehearsed_rate, safe_rate
 
-    config = config_of(experiment)
-    size = experiment.training.batch // config.micro_batches
-    staleness = config.count - 1 if config.schedule == "asynchronous" else 0
-    size = size if config.schedule == "asynchronous" else experiment.training.batch
-    train = data.train
+    config, loss = config_of(experiment), nn.functional.cross_entropy
+    stale = config.schedule == "asynchronous"
+    size = experiment.training.batch // (config.micro_batches if stale else 1)
+    train, count = data.train, _REHEARSED if stale else _PROBED
     some = [
         (train.x[k : k + size], train.y[k : k + size])
-        for k in range(0, min(_PROBED * size, len(train)), size)
+        for k in range(0, min(count * size, len(train)), size)
     ]
-    return safe_rate(nn.Sequential(*parts), nn.functional.cross_entropy, some, staleness)
+    return rehearsed_rate(parts, loss, some) if stale else safe_rate(parts, loss, some, stale)
 
 
 def warn(experiment: Experiment, safe: float, screen: Screen) -> None:
@@ -49,9 +49,8 @@ def warn(experiment: Experiment, safe: float, screen: Screen) -> None:
 
 def watch(experiment: Experiment, trainer: PipelineTrainer, safe: float) -> Any:
     """A listener that ends a run which diverges, with the rate that would be safe."""
-    from ohmloop.training.pipeline.stability import Watch
+    from ohmloop.training.pipeline.watch import Watch
 
     config = config_of(experiment)
     staleness = config.count - 1 if config.schedule == "asynchronous" else 0
-    rate = experiment.algorithm.learning_rate
-    return Watch(lambda: rate * experiment.training.factor(trainer.epoch, rate), staleness, safe)
+    return Watch(lambda: trainer.learning_rate, staleness, safe)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ohmloop.app.bookkeeper import restore_best
 from ohmloop.app.console import Screen
 from ohmloop.app.experiments import Experiment
 from ohmloop.app.run_folder import RunFolder
@@ -18,7 +19,8 @@ from ohmloop.drivers import BadInputError, Crossbar
 from .keeper import Keeper, outcome, tell_outcome
 from .processes import below, joined_group, own_folder, what_all_share
 from .rates import probed_rate, warn, watch
-from .stages import check_room, config_of, make_parts, make_stages, measured_costs, open_chips
+from .shifting import zero_shift_stages
+from .stages import check_stages, config_of, make_parts, make_stages, measured_costs, open_chips
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +56,7 @@ def train_pipeline(
 
     if record is not None:
         raise BadInputError("--record is for one bench; a pipeline has several")
-    refuse_unheard(experiment)
+    check_names(experiment)
     kept = frozen(experiment)
     micro_size(experiment.training.batch, config_of(experiment).micro_batches)
     with orderly_interrupts(), ExitStack() as stack:
@@ -69,7 +71,7 @@ def train_pipeline(
         rank = group.rank if group is not None else None
         chips = open_chips(experiment, rank, stack)
         parts = make_parts(experiment, data, measured_costs(experiment, model, chips, group))
-        check_room(experiment, parts, chips)
+        check_stages(experiment, parts, chips)
         if group is not None:
             group.gather([1.0])  # nobody pulses before every stage is known to fit
         folder = own_folder(resume, runs, experiment.name, kept, group)
@@ -87,28 +89,12 @@ def train_pipeline(
             raise
 
 
-def refuse_unheard(experiment: Experiment) -> None:
+def check_names(experiment: Experiment) -> None:
     """A key that nothing here heeds must not look as if it were."""
     if len(experiment.crossbars) > 1 or isinstance(experiment.calibration, list):
         raise BadInputError(
             f"{experiment.name}: a pipeline has several crossbars in pipeline.benches, and their"
             " calibrations in pipeline.calibrations, one each; crossbar and calibration name one"
-        )
-    training, mapping = experiment.training, experiment.mapping
-    given = {
-        "mapping": mapping != type(mapping)(omega=mapping.omega),
-        "zero_shift": experiment.zero_shift is not None,
-        "training.warm_up": training.warm_up > 0,
-        "training.evaluate_every": training.evaluate_every > 1,
-        "training.early_stopping": training.early_stopping is not None,
-        "training.checkpoint_every": training.checkpoint_every is not None,
-        "training.confusion": training.confusion,
-    }
-    unheard = [key for key, is_given in given.items() if is_given]
-    if unheard:
-        raise BadInputError(
-            f"{experiment.name}: a pipeline does not know {', '.join(unheard)} yet: leave out"
-            " (of mapping only omega is known)"
         )
 
 
@@ -133,11 +119,14 @@ def _train(
         for number, chip in chips.items():
             restore_twin(chip, checkpoint[0], f"twin{number + 1}", f"stage {number + 1}")
         trainer.restore(*checkpoint)
+        run.keep_until(trainer.epoch)
     else:
+        zero_shift_stages(experiment, trainer, run, screen)
         keeper.save(trainer)
     warn(experiment, safe, screen)
     trainer.heard.append(watch(experiment, trainer, safe))
     trainer.on_epoch.append(keeper.on_epoch)
+    trainer.on_checkpoint.append(keeper.save)
     with screen.progress(experiment.name) as progress:
         trainer.heard.append(keeper.progress(trainer, progress))
         try:
@@ -145,7 +134,7 @@ def _train(
         except BaseException:
             keeper.save(trainer)
             raise
-    figures = outcome(trainer)
+    figures = outcome(trainer) | restore_best(trainer, experiment, run, screen)
     if group is None or group.rank == 0:
         figures["report"] = str(write_run_report(run.path))
         tell_outcome(experiment, trainer, figures, screen)
@@ -161,7 +150,7 @@ def make_trainer(
     from ohmloop.training.pipeline.threads import ThreadExecutor
     from ohmloop.training.pipeline.trainer import PipelineTrainer
 
-    config = config_of(experiment)
+    config, training = config_of(experiment), experiment.training
     executor: Executor
     if group is not None:
         executor = ProcessExecutor(stages[0], group)
@@ -175,6 +164,10 @@ def make_trainer(
         data,
         rng=shuffle,
         schedule=config.schedule,
-        batch_size=experiment.training.batch,
+        batch_size=training.batch,
         micro_batches=config.micro_batches,
+        rates=training.rates(experiment.algorithm.learning_rate),
+        evaluate_every=training.evaluate_every,
+        stopping=training.stopping(),
+        checkpoint_every=training.checkpoint_every,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -121,27 +122,66 @@ def open_chips(experiment: Experiment, rank: int | None, stack: ExitStack) -> di
     return opened
 
 
-def check_room(
-    experiment: Experiment, parts: Sequence[nn.Sequential], chips: Mapping[int, Crossbar]
-) -> None:
-    """Refuse a stage that does not fit before another one is written to its chip."""
+def analog_layers_of(
+    experiment: Experiment, parts: Sequence[nn.Sequential]
+) -> list[frozenset[str]]:
+    """Layers of each stage that are to be on its chip, by ``mapping``; of some stages maybe none.
+
+    Raises:
+        BadInputError: a pattern matches nothing in the whole model, or no layer is left.
+    """
     from torch import nn
 
-    from ohmloop.training import CrossbarPool
+    from ohmloop.training.layers.selection import select
 
     if not experiment.algorithm.arrays:
-        return
-    shared = None if config_of(experiment).benches else CrossbarPool(list(chips.values()))
-    for m, part in enumerate(parts):
-        if shared is None and m not in chips:
+        return [frozenset() for _ in parts]
+    children = [child for part in parts for child in part.named_children()]
+    whole = nn.Sequential(OrderedDict(children))
+    chosen = select(whole, experiment.mapping.include, experiment.mapping.exclude)
+    return [
+        frozenset(name for name in chosen if name.partition(".")[0] in dict(part.named_children()))
+        for part in parts
+    ]
+
+
+def _chosen(names: frozenset[str]) -> dict[str, Any]:
+    """Of a stage's conversion: patterns were for the whole model."""
+    return {"include": lambda name: name in names, "exclude": None}
+
+
+def check_stages(
+    experiment: Experiment, parts: Sequence[nn.Sequential], chips: Mapping[int, Crossbar]
+) -> None:
+    """Refuse a stage that its chip cannot take before another one is written to its own.
+
+    By the rule by which layers are converted.
+
+    Raises:
+        BadInputError: names stage and layer, or the crossbar that is not calibrated; nothing was
+            pulsed.
+    """
+    from ohmloop.training import CrossbarPool, check_room
+    from ohmloop.training.tiles.mapping import known_cells
+
+    shared = None if config_of(experiment).benches else list(chips.values())
+    pool, mapping = CrossbarPool(shared) if shared else None, experiment.mapping
+    for m, names in enumerate(analog_layers_of(experiment, parts)):
+        if not names or (pool is None and m not in chips):
             continue
-        wanted = {
-            f"stage {m + 1}, layer {name}, array {k}": (layer.out_features, layer.in_features)
-            for name, layer in part.named_children()
-            if isinstance(layer, nn.Linear)
-            for k in range(experiment.algorithm.arrays)
-        }
-        (shared or CrossbarPool(chips[m])).place(wanted)
+        try:
+            known_cells(chips[m] if pool is None else pool.crossbars[0])
+            check_room(
+                parts[m],
+                pool or chips[m],
+                arrays=experiment.algorithm.arrays,
+                reference=mapping.reference,
+                bias=mapping.bias,
+                block=mapping.block,
+                **_chosen(names),
+            )
+        except BadInputError as error:
+            raise BadInputError(f"stage {m + 1}, {error}") from error
 
 
 def make_stages(
@@ -170,18 +210,19 @@ def make_stages(
     rngs = trains.spawn(len(parts))
     shared = None if config_of(experiment).benches else next(iter(chips.values()), None)
     pool = CrossbarPool(shared) if shared is not None else None
-    made = []
+    chosen, made = analog_layers_of(experiment, parts), []
+    mapping = experiment.mapping.options(experiment.omega)
     for m, (part, rng) in enumerate(zip(parts, rngs, strict=True)):
         if group is not None and m != group.rank:
             continue
         module: Any = part
-        if experiment.algorithm.arrays:
+        if chosen[m]:
             module = convert_to_analog(
                 part,
                 pool or chips[m],
                 arrays=experiment.algorithm.arrays,
-                omega=experiment.mapping.omega or experiment.omega,
                 initialise="as is" if programmed else "program",
+                **mapping | _chosen(chosen[m]),
             )
         optimizer = experiment.algorithm.optimizer(module.parameters(), rng)
         name = chips[m].name if m in chips else ""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
 from torch import nn
 
 from ohmloop.drivers import BadInputError, Crossbar
-from ohmloop.training.tiles.mapping import Map, w_max_for
+from ohmloop.training.tiles.mapping import Map
 from ohmloop.training.tiles.placement import CrossbarPool, Shape
-from ohmloop.training.tiles.plan import Reference, TilePlan
-from ohmloop.training.tiles.protocol import Tile, WritableTile
+from ohmloop.training.tiles.plan import Reference
+from ohmloop.training.tiles.protocol import Tile
 
 from .analog_layer import AnalogLayer
+from .placing import find_room, make_tiles, plans_of, shape_of
 from .prepared import Bias, OutputScale, Prepared, prepare
 from .recurrent import AnalogCell, AnalogRecurrent, opened
 from .selection import Rule, select
@@ -84,7 +85,7 @@ def convert_to_analog(
     taken = pool if isinstance(pool, CrossbarPool) else CrossbarPool(pool)
 
     def on_crossbars(matrices: dict[str, Map]) -> dict[str, Sequence[Tile]]:
-        tiles = _tiles(matrices, taken, arrays, omega, reference, block)
+        tiles = make_tiles(matrices, taken, arrays, omega, reference, block)
         if initialise == "program":
             for name, made in tiles.items():
                 for tile in made[:-1]:
@@ -149,7 +150,7 @@ def convert_with(
 
 def check_room(
     model: nn.Module,
-    crossbars: Sequence[Crossbar],
+    pool: CrossbarPool | Crossbar | Sequence[Crossbar],
     *,
     arrays: int = 1,
     include: Rule | None = None,
@@ -160,18 +161,20 @@ def check_room(
 ) -> None:
     """Make sure that ``convert_to_analog`` of the same arguments finds room; nothing is touched.
 
+    What the model would take is taken from a pool that is given: so several models can be tried.
+
     Raises:
         BadInputError: there is no layer to convert, one that cannot be, or no room for one; the
             message names the layer and the shape.
     """
     ready, _ = _prepared(model, include, exclude, bias, False)
     shapes = {
-        part: _shape(matrix)
+        part: shape_of(matrix)
         for name, prepared in ready.items()
         for part, matrix in prepared.matrices(name).items()
     }
-    pool = CrossbarPool(crossbars)
-    pool.place(_wanted(_plans(shapes, pool, arrays, reference, block)))
+    taken = pool if isinstance(pool, CrossbarPool) else CrossbarPool(pool)
+    find_room(plans_of(shapes, taken, arrays, reference, block), taken)
 
 
 def to_digital(model: nn.Module) -> nn.Module:
@@ -188,51 +191,6 @@ def to_digital(model: nn.Module) -> nn.Module:
         if isinstance(module, kinds) and not _enclosed(model, name, kinds)
     ]
     return copy.deepcopy(model, {id(module): module.to_digital() for module in outer})
-
-
-def _tiles(
-    matrices: dict[str, Map],
-    pool: CrossbarPool,
-    arrays: int,
-    omega: float,
-    reference: Reference,
-    block: Shape | None,
-) -> dict[str, list[WritableTile]]:
-    ranges = {name: w_max_for(weights, omega) for name, weights in matrices.items()}
-    shapes = {name: _shape(weights) for name, weights in matrices.items()}
-    plans = _plans(shapes, pool, arrays, reference, block)
-    placed = pool.place(_wanted(plans))
-    crossbars = iter(placed.values())
-    tiles: dict[str, list[WritableTile]] = {}
-    for name, of_layer in plans.items():
-        try:
-            tiles[name] = [plan.make(crossbars, ranges[name]) for plan in of_layer]
-        except BadInputError as error:
-            raise BadInputError(f"layer {name or 'itself'}: {error}") from error
-    return tiles
-
-
-def _plans(
-    shapes: Mapping[str, Shape],
-    pool: CrossbarPool,
-    arrays: int,
-    reference: Reference,
-    block: Shape | None,
-) -> dict[str, list[TilePlan]]:
-    """Of every matrix, a plan for each array."""
-    return {
-        name: [
-            TilePlan.of(f"layer {name or 'itself'}, array {k}", shape, pool, reference, block)
-            for k in range(arrays)
-        ]
-        for name, shape in shapes.items()
-    }
-
-
-def _wanted(plans: Mapping[str, Sequence[TilePlan]]) -> dict[str, Shape]:
-    """Crossbars of all plans together, in the order in which they are made."""
-    wanted = [plan.wanted for of_layer in plans.values() for plan in of_layer]
-    return {name: shape for each in wanted for name, shape in each.items()}
 
 
 def _prepared(
@@ -285,7 +243,3 @@ def _enclosed(model: nn.Module, name: str, kinds: tuple[type[nn.Module], ...]) -
     parts = name.split(".")
     outer = [".".join(parts[:end]) for end in range(len(parts))] if name else []
     return any(isinstance(model.get_submodule(n), kinds) for n in outer)
-
-
-def _shape(weights: Map) -> Shape:
-    return weights.shape[0], weights.shape[1]

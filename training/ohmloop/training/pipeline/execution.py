@@ -137,6 +137,8 @@ def perform(
     if kind == "forward":
         sent = stage.forward(k, work.x(k) if received is None else received)
     elif kind == "update":
+        if work.factors:
+            stage.set_rate(work.factors[k])
         stage.update()
     elif stage.is_last:
         sent, loss = stage.backward_from_loss(k, work.y(k), work.shares[k])

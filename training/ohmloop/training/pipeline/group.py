@@ -61,8 +61,13 @@ class Group:
     def __init__(self, patience: float = 10.0) -> None:
         if not launched():
             raise BadInputError(
-                "processes are started together: torchrun --nproc-per-node N -m ohmloop.app.cli"
-                " train EXPERIMENT"
+                "processes are started together: torchrun --standalone --nproc-per-node N -m"
+                " ohmloop.app.cli train EXPERIMENT"
+            )
+        if os.environ["MASTER_PORT"] == "0":
+            raise BadInputError(
+                "MASTER_PORT is 0, where nobody can be found: let torchrun choose a free port by"
+                " --standalone in place of --master-port 0"
             )
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self.stop, self._patience = Stop(), patience
@@ -80,8 +85,12 @@ class Group:
                 f" {' '.join(str(error).split())}"
             ) from error
         self._left = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="alive", daemon=True)
-        self._watcher.start()
+        self._answers = 0
+        # Whoever holds the store may be frozen: its answer is waited for apart from the look.
+        talker = threading.Thread(target=self._talk, name="alive", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
+        for thread in (talker, self._watcher):
+            thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -184,6 +193,21 @@ class Group:
         return parts
 
     def _watch(self) -> None:
+        """Look whether signs of life still come and go.
+
+        Looks are counted, not seconds: a process that did not run for a while itself looks once.
+        """
+        seen = in_vain = 0
+        while not self._left.wait(_BEAT):
+            seen, in_vain = self._answers, in_vain + 1 if self._answers == seen else 0
+            if in_vain * _BEAT > self._patience:
+                self.stop.set(
+                    "the process that holds the group together (rank 0, or torchrun) gave no sign"
+                    f" of life for {self._patience:g} s"
+                )
+                return
+
+    def _talk(self) -> None:
         """Give signs of life, and look for those of the others."""
         last = dict.fromkeys(range(self.size), 0)
         seen = dict.fromkeys(range(self.size), time.monotonic())
@@ -195,6 +219,7 @@ class Group:
                 self.stop.set("the process that holds the group together is gone")
                 return
             now = time.monotonic()
+            self._answers += 1
             for rank, beat in beats.items():
                 if beat != last[rank]:
                     last[rank], seen[rank] = beat, now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -21,12 +22,15 @@ class MicroBatches:
         parts: which samples each micro-batch has.
         batches: micro-batches of each mini-batch.
         shares: of each micro-batch in what its update is of: its mini-batch, or itself.
+        factors: what learning rates are multiplied by in the update that each micro-batch is of;
+            empty where they stay as they are.
     """
 
     split: Split
     parts: tuple[Tensor, ...]
     batches: tuple[int, ...]
     shares: tuple[float, ...]
+    factors: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -65,6 +69,21 @@ class MicroBatches:
     def y(self, micro_batch: int) -> Tensor:
         """Targets."""
         return self.split.y[self.parts[micro_batch]]
+
+    def begins(self) -> list[int]:
+        """For each micro-batch the samples before the update that it is of.
+
+        That is the mini-batch that it is in, or itself where it has an update of its own.
+        """
+        ends = [0, *accumulate(self.sizes())]
+        if all(share == 1.0 for share in self.shares):
+            return ends[:-1]
+        firsts = [0, *accumulate(self.batches)]
+        return [
+            ends[first]
+            for first, count in zip(firsts, self.batches, strict=False)
+            for _ in range(count)
+        ]
 
     def sizes(self) -> Iterator[int]:
         """Samples of each."""

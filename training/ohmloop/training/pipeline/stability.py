@@ -1,4 +1,4 @@
-"""How large a learning rate stale weights stand, and noticing when it was too large.
+"""How large a learning rate stale weights stand.
 
 A gradient at weights that are d updates old, on a quadratic of curvature L, makes the recursion
 ``w_(k+1) = w_k - r L w_(k-d)``. Its characteristic polynomial ``z^(d+1) - z^d + r L`` has all roots
@@ -7,26 +7,39 @@ within the unit circle if and only if
     0 < r L < 2 sin(pi / (2 (2 d + 1))),
 
 which is 2 for d = 0 and about ``pi / (2 d + 1)`` for large d (Levin and May, Theor. Popul. Biol.
-9:178, 1976). In a pipeline of M stages d is M - 1 at the first and 0 at the last stage; the bound
-takes the first.
+9:178, 1976). In a pipeline of M stages, the weights of stage m = 1..M are M - m updates old where
+the error comes from, and up to date where the gradient goes back. Near an optimum without an error,
+along the direction v of largest curvature, that makes
+
+    w_(k+1) = w_k - r L sum_m s_m w_(k-M+m),
+
+with s_m the share of stage m in ``|v|^2``: stable as long as all roots of
+``z - 1 + r L sum_m s_m z^(m-M)`` are within the unit circle. Only what lies in the first stage is
+as old as the simple bound has it; where all is there, the two are one.
+
+The curvature that counts is that of the way that training takes. It is known from the model before
+it goes to the chips, and from a rehearsal: the same steps without staleness, on a digital copy,
+where curvature may grow until the rate is at its bound (Cohen et al., arXiv:2103.00065). A run that
+diverges tells it once more: by how fast it does.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable
-from statistics import fmean
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ohmloop.drivers import OhmloopError
-
 Loss = Callable[[Tensor, Tensor], Tensor]
 
-_FIRST = 5  # micro-batches that tell the loss to begin with
-_LEARNED = 0.97  # of it, or less, is some progress
+_LOOKS = 4  # at the curvature in a rehearsal
+_AT_A_LOOK = 4  # micro-batches
+_TRIES = 12  # rehearsals, each at half the rate of the last
+_FAR = 10.0  # times the first losses: a rehearsal that went wrong
+_HALVINGS, _STEPS, _WIDER = 60, 120, 1.1
 
 
 def largest_step(staleness: int) -> float:
@@ -34,132 +47,168 @@ def largest_step(staleness: int) -> float:
     return 2.0 * math.sin(math.pi / (2 * (2 * staleness + 1)))
 
 
+def largest_step_of(shares: Sequence[float]) -> float:
+    """The bound on rate times curvature where only shares of it are so old.
+
+    The least step at which a root leaves the unit circle, and at most 2: where that would be more,
+    another direction of the same curvature may lie in the last stage.
+
+    Args:
+        shares: of each stage in the direction of largest curvature, 0 or more; their sum is 1.
+    """
+    step = highest = largest_step(0)
+    for step in np.geomspace(largest_step(len(shares) - 1) / 2, highest, _STEPS):
+        if growth_of(step, shares) > 1:
+            break
+    low, high = 0.0, float(step)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if growth_of(middle, shares) <= 1 else (low, middle)
+    return low
+
+
+def growth_of(step: float, shares: Sequence[float]) -> float:
+    """By what the recursion grows with every update: the modulus of its largest root.
+
+    Args:
+        step: rate times curvature, above 0.
+        shares: of each stage in the direction of largest curvature, the oldest first.
+    """
+    polynomial = np.zeros(len(shares) + 1)
+    polynomial[:2] = 1.0, -1.0
+    polynomial[1:] += step * np.asarray(shares, np.float64)[::-1]
+    return float(np.abs(np.roots(polynomial)).max())
+
+
+def step_of_growth(grows: float, shares: Sequence[float]) -> float:
+    """The least rate times curvature at which the recursion grows so: inverse of ``growth_of``.
+
+    Args:
+        grows: by so much with every update; 1 or less gives the bound.
+        shares: of each stage in the direction of largest curvature, the oldest first.
+    """
+    low = largest_step_of(shares)
+    if grows <= 1:
+        return low
+    high = low
+    while growth_of(high, shares) < grows:
+        low, high = high, high * _WIDER
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if growth_of(middle, shares) < grows else (low, middle)
+    return high
+
+
 def curvature(
-    model: nn.Module,
+    stages: Sequence[nn.Module],
     loss: Loss,
     x: Tensor,
     y: Tensor,
     iterations: int = 30,
     seed: int = 0,
-) -> float:
-    """Largest curvature of the loss in the parameters, by power iteration.
+) -> tuple[float, list[float]]:
+    """Largest curvature of the loss in the parameters, by power iteration, and where it lies.
 
     Args:
-        model: digital: its parameters have values and derivatives.
+        stages: one after the other they are the model; digital: their parameters have values and
+            derivatives.
         loss: mean loss of ``(outputs, targets)``.
         x: inputs of a micro-batch.
         y: targets.
         iterations: of the power method.
         seed: of the vector to start from.
+
+    Returns:
+        The curvature, and the share of each stage in the square of its direction; their sum is 1.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    gradients = torch.autograd.grad(loss(model(x), y), parameters, create_graph=True)
+    groups = [[p for p in stage.parameters() if p.requires_grad] for stage in stages]
+    parameters = [p for group in groups for p in group]
+    value: Tensor = nn.Sequential(*stages)(x)
+    gradients = torch.autograd.grad(loss(value, y), parameters, create_graph=True)
     slope = torch.cat([g.reshape(-1) for g in gradients])
     generator = torch.Generator().manual_seed(seed)
     vector = torch.randn(slope.shape, generator=generator, dtype=slope.dtype)
-    value = 0.0
+    found = 0.0
     for _ in range(iterations):
         vector = vector / vector.norm().clamp_min(1e-30)
         product = torch.autograd.grad(slope @ vector, parameters, retain_graph=True)
         vector = torch.cat([part.reshape(-1) for part in product]).detach()
-        value = float(vector.norm())
-    return value
+        found = float(vector.norm())
+    sizes = [sum(p.numel() for p in group) for group in groups]
+    squares = [float(part.square().sum()) for part in torch.split(vector, sizes)]
+    return found, [square / (sum(squares) or 1.0) for square in squares]
 
 
 def safe_rate(
-    model: nn.Module, loss: Loss, parts: Iterable[tuple[Tensor, Tensor]], staleness: int
+    stages: Sequence[nn.Module],
+    loss: Loss,
+    parts: Iterable[tuple[Tensor, Tensor]],
+    stale: bool = True,
 ) -> float:
-    """A learning rate that stale weights stand: from the sharpest of some micro-batches.
+    """A learning rate that a pipeline stands: from the least tame of some micro-batches.
 
-    The curvature is that where ``model`` is; training moves on to other places, so half the bound
+    The curvature is that where the model is; training moves on to other places, so half the bound
     is taken.
 
     Args:
-        model: digital.
+        stages: digital.
         loss: mean loss of ``(outputs, targets)``.
         parts: inputs and targets of micro-batches.
-        staleness: of the first stage.
+        stale: weights are as old as an asynchronous pipeline makes them, or else up to date.
+
+    Returns:
+        The rate; infinite where there is no curvature, 0 where it is not finite.
     """
-    sharpest = max(curvature(model, loss, x, y) for x, y in parts)
-    return largest_step(staleness) / (2 * sharpest) if sharpest > 0 else math.inf
+    rates = [math.inf]
+    for x, y in parts:
+        found, shares = curvature(stages, loss, x, y)
+        if not math.isfinite(found):
+            return 0.0
+        if found > 0:
+            bound = largest_step_of(shares) if stale else largest_step(0)
+            rates.append(bound / (2 * found))
+    return min(rates)
 
 
-class DivergenceError(OhmloopError):
-    """The loss rises instead of falling.
+def rehearsed_rate(
+    stages: Sequence[nn.Module], loss: Loss, parts: Sequence[tuple[Tensor, Tensor]]
+) -> float:
+    """A learning rate that an asynchronous pipeline stands, at least as far as it was rehearsed.
 
-    Attributes:
-        rate: that was too large.
-        safe: one that should not be.
-    """
-
-    def __init__(self, problem: str, rate: float, safe: float) -> None:
-        self.rate, self.safe = rate, safe
-        super().__init__(problem)
-
-
-class Watch:
-    """Listens to losses of micro-batches, and stops a run that a too large rate has spoilt.
-
-    That is one whose mean loss is far above that of its first micro-batches; or one that has not
-    learned anything after ``patience`` micro-batches, at a rate above the safe one: units that
-    were driven out of their range do not come back.
+    A copy of the model learns from the micro-batches at what is safe so far, without staleness;
+    where the curvature has grown, what is safe falls.
 
     Args:
-        rate: the learning rate that runs.
-        staleness: of the first stage, for the advice.
-        safe: a safe rate that was found before; else one is taken from the ratio of the bounds.
-        window: micro-batches whose losses are averaged.
-        factor: so many times the loss of the first micro-batches is far above it.
-        patience: micro-batches.
+        stages: digital; they are left as they are.
+        loss: mean loss of ``(outputs, targets)``.
+        parts: inputs and targets of micro-batches, in the order in which they are learned from.
     """
+    safe = safe_rate(stages, loss, parts[:_AT_A_LOOK])
+    for _ in range(_TRIES):
+        if not math.isfinite(safe):
+            break
+        found = _rehearse([deepcopy(stage) for stage in stages], loss, parts, safe)
+        if found is not None:
+            return found
+        safe /= 2
+    return safe
 
-    def __init__(
-        self,
-        rate: Callable[[], float],
-        staleness: int,
-        safe: float | None = None,
-        *,
-        window: int = 50,
-        factor: float = 3.0,
-        patience: int = 1000,
-    ) -> None:
-        self._rate, self._staleness, self._safe = rate, staleness, safe
-        self._factor, self._patience = factor, patience
-        self._start: list[float] = []
-        self._recent = deque[float](maxlen=window)
-        self._heard = 0
 
-    def __call__(self, _micro_batch: int, loss: float) -> None:
-        """One micro-batch more.
-
-        Raises:
-            DivergenceError: with the rate that would be safe.
-        """
-        self._heard += 1
-        if len(self._start) < _FIRST:
-            self._start.append(loss)
-        self._recent.append(loss)
-        if len(self._recent) < (self._recent.maxlen or 0):
-            return
-        first, mean = fmean(self._start), fmean(self._recent)
-        if mean > self._factor * first:
-            raise self._found(f"diverges: the mean loss rose from {first:.3g} to {mean:.3g}")
-        spoilt = self._heard == self._patience and mean > _LEARNED * first
-        if spoilt and self._rate() > self.advice():
-            raise self._found(f"does not learn: the mean loss went from {first:.3g} to {mean:.3g}")
-
-    def advice(self) -> float:
-        """A rate that should be safe."""
-        if self._safe is not None:
-            return min(self._safe, self._rate())
-        return self._rate() * largest_step(self._staleness) / largest_step(0)
-
-    def _found(self, what: str) -> DivergenceError:
-        old = f" with weights up to {self._staleness} updates old" if self._staleness else ""
-        rate, safe = self._rate(), self.advice()
-        return DivergenceError(
-            f"training {what} within {self._heard} micro-batches at learning rate {rate:g}{old};"
-            f" a rate of {safe:.2g} or less would be safe",
-            rate,
-            safe,
-        )
+def _rehearse(
+    stages: Sequence[nn.Module], loss: Loss, parts: Sequence[tuple[Tensor, Tensor]], safe: float
+) -> float | None:
+    """What was safe all the way, begun at ``safe``; None where that was too much at once."""
+    model = nn.Sequential(*stages)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    every, first = max(1, len(parts) // _LOOKS), 0.0
+    for k, (x, y) in enumerate(parts):
+        if k and k % every == 0:
+            safe = min(safe, safe_rate(stages, loss, parts[k : k + _AT_A_LOOK]))
+        now = loss(model(x), y)
+        first = max(first, float(now.detach())) if k < _AT_A_LOOK else first
+        if not float(now.detach()) <= _FAR * first:
+            return None
+        with torch.no_grad():
+            for p, gradient in zip(parameters, torch.autograd.grad(now, parameters), strict=True):
+                p.sub_(gradient, alpha=safe)
+    return min(safe, safe_rate(stages, loss, parts[-_AT_A_LOOK:]))

@@ -67,6 +67,8 @@ class Stage:
         self.name = f"stage {number + 1} of {count}" + (f" ({name})" if name else "")
         self.version = self.begun = 0
         self._kept: dict[int, _Kept] = {}
+        groups = [] if optimizer is None else optimizer.param_groups
+        self._rates = [group["lr"] for group in groups]
         self._digital = _digital(module)
         self._aliases = {n: _alias(p) for n, p in self._digital.items()}
         _refuse_dropout(module, self.name)
@@ -126,6 +128,12 @@ class Stage:
             )
         (loss if share == 1.0 else loss * share).backward()  # type: ignore[no-untyped-call]
         return (None if self.is_first else kept.x.grad), value
+
+    def set_rate(self, factor: float) -> None:
+        """Have the next updates at ``factor`` times the learning rates that it was made with."""
+        if self.optimizer is not None:
+            for rate, group in zip(self._rates, self.optimizer.param_groups, strict=True):
+                group["lr"] = rate * factor
 
     def check(self) -> None:
         """Raise where an update would be of what is not finite.

@@ -14,6 +14,8 @@ from ohmloop.training.tiles.tile import AnalogTile
 
 from .zero_shift import Tell, ZeroShift, plan, zero_shift
 
+NOTHING = "there is nothing to zero-shift: no layer has a fast array of its own"
+
 
 def zero_shift_fast(
     model: nn.Module,
@@ -41,20 +43,36 @@ def zero_shift_fast(
         LimitError: see ``plan``; nothing was pulsed on any array.
         InstrumentError: the chip failed.
     """
+    arrays = check_zero_shift(model, error, budget)
+    if not arrays:
+        raise BadInputError(NOTHING)
+    return {
+        name: zero_shift(tile, error, budget, tell=tell(name) if tell else None)
+        for name, tile in arrays.items()
+    }
+
+
+def check_zero_shift(
+    model: nn.Module, error: float = 0.01, budget: int | None = None
+) -> dict[str, AnalogTile]:
+    """Raise what ``zero_shift_fast`` would before its first pulse.
+
+    Returns:
+        The arrays that it would shift, by name; there may be none.
+
+    Raises:
+        BadInputError: see ``plan``.
+        LimitError: see ``plan``.
+    """
     arrays = {
         f"{name or 'layer'}/{k}{part}": tile
         for name, layer in analog_layers(model).items()
         for k, whole in enumerate(layer.tiles[:-1])
         for part, tile in _shiftable(whole)
     }
-    if not arrays:
-        raise BadInputError("there is nothing to zero-shift: no layer has a fast array of its own")
     for tile in arrays.values():
         plan(tile, error, budget)
-    return {
-        name: zero_shift(tile, error, budget, tell=tell(name) if tell else None)
-        for name, tile in arrays.items()
-    }
+    return arrays
 
 
 def _shiftable(tile: Tile) -> list[tuple[str, AnalogTile]]:

@@ -56,6 +56,22 @@ class _Floor:
         return f"{self.crossbar.name} ({rows}x{columns}): {', '.join(parts) or 'full'}"
 
 
+class NoRoomError(BadInputError):
+    """A tile fits nowhere.
+
+    Attributes:
+        tile: its name.
+        shape: outputs and inputs.
+    """
+
+    def __init__(self, tile: str, shape: Shape, room: str) -> None:
+        self.tile, self.shape = tile, shape
+        super().__init__(
+            f"{tile}: no room for its {shape[0]} outputs x {shape[1]} inputs; left on {room}:"
+            " it takes more crossbars, larger ones, or smaller blocks"
+        )
+
+
 class CrossbarPool:
     """The crossbars that a model may use, and what is still free on them.
 
@@ -95,7 +111,7 @@ class CrossbarPool:
             shape, else a region of one.
 
         Raises:
-            BadInputError: says which tile does not fit and what room is left.
+            NoRoomError: says which tile does not fit and what room is left.
         """
         before = [(floor.used, [_copy(s) for s in floor.shelves]) for floor in self._floors]
         try:
@@ -115,10 +131,7 @@ class CrossbarPool:
             if origin is not None:
                 return _part(floor.crossbar, origin, shape)
         room = "; ".join(floor.room() for floor in self._floors)
-        raise BadInputError(
-            f"{name}: no room for its {shape[0]} outputs x {shape[1]} inputs; left on {room}:"
-            " it takes more crossbars, larger ones, or smaller blocks"
-        )
+        raise NoRoomError(name, shape, room)
 
 
 def _part(crossbar: Crossbar, origin: Shape, shape: Shape) -> Crossbar:

@@ -43,18 +43,31 @@ def judge(model: nn.Module, split: Split, loss: Loss = nn.functional.cross_entro
         split: samples and their classes.
         loss: mean loss of ``(outputs, classes)``.
     """
-    training, total = model.training, 0.0
-    taken: list[Tensor] = []
+    training = model.training
     model.eval()
     try:
-        for start in range(0, len(split), AT_ONCE):
-            x, y = split.x[start : start + AT_ONCE], split.y[start : start + AT_ONCE]
-            outputs = model(x)
-            total += float(loss(outputs, y)) * len(y)
-            taken.append(outputs.argmax(dim=1))
-        classes = outputs.shape[1]
+        return judge_answers(model, split, loss)
     finally:
         model.train(training)
+
+
+@torch.no_grad()
+def judge_answers(answer: Callable[[Tensor], Tensor], split: Split, loss: Loss) -> Evaluation:
+    """Evaluate whatever answers samples with a value for each class.
+
+    Args:
+        answer: from ``(samples, ...)`` to ``(samples, classes)``.
+        split: samples and their classes.
+        loss: mean loss of ``(outputs, classes)``.
+    """
+    total = 0.0
+    taken: list[Tensor] = []
+    for start in range(0, len(split), AT_ONCE):
+        x, y = split.x[start : start + AT_ONCE], split.y[start : start + AT_ONCE]
+        outputs = answer(x)
+        total += float(loss(outputs, y)) * len(y)
+        taken.append(outputs.argmax(dim=1))
+    classes = outputs.shape[1]
     found = torch.cat(taken)
     pairs = torch.bincount(split.y * classes + found, minlength=classes * classes)
     return Evaluation(

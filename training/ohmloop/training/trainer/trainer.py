@@ -117,6 +117,10 @@ class Trainer:
         """The epoch that was best on what is held out: by ``stopping``, or by accuracy."""
         return (self.stopping or EarlyStopping(1)).best(self.history)
 
+    def on_chips(self) -> bool:
+        """Whether any weight is on a crossbar."""
+        return bool(analog_tiles(self.model))
+
     def run(self, epochs: int) -> list[EpochRecord]:
         """Train until ``epochs`` epochs are done in all, or it is time to stop early.
 
