@@ -331,7 +331,8 @@ def _add_crossings(
     which = np.arange(int(many.sum())) + np.repeat(ahead, many)
     both = np.repeat(rows[sample, row], many) & columns[of_sample, column][which]
     cells = np.repeat(row * total.shape[1], many) + column[which]
-    np.add.at(total.reshape(-1), cells, np.bitwise_count(both))
+    # Of the same type, or numpy adds them the slow way.
+    np.add.at(total.reshape(-1), cells, np.bitwise_count(both).astype(total.dtype))
 
 
 def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:

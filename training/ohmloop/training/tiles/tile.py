@@ -274,8 +274,9 @@ class AnalogTile:
 
     def _product(self, values: Tensor, verb: str) -> Tensor:
         exact = values.detach().to(self._device, torch.float64)
-        units_per_volt = exact.abs().amax(dim=1, keepdim=True) / self.crossbar.reading.voltage
-        volts = torch.where(units_per_volt == 0, 0.0, exact / units_per_volt)
+        largest = exact.abs().amax(dim=1, keepdim=True)
+        units_per_volt = largest / self.crossbar.reading.voltage
+        volts = exact / (units_per_volt + (units_per_volt == 0))
         single = values.dtype == torch.float32 and self.crossbar.capabilities.tensors
         reference = self._reference(torch.float32 if single else torch.float64)
         currents = self._currents(verb, volts, reference)
