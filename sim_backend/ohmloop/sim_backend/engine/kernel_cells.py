@@ -70,6 +70,8 @@ def step(p: Any, j: Any, g: Any, up: Any) -> Any:
 
 @compiled
 def within(p: Any, j: Any, g: Any) -> Any:
-    """Between the bounds of cell j."""
+    """Between the bounds of cell j; compared, as ``min`` and ``max`` take twice as long."""
     cell = np.uint64(j)
-    return min(max(g, p[0][cell]), p[1][cell])
+    low, high = p[0][cell], p[1][cell]
+    g = low if g < low else g
+    return high if g > high else g

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from .kernel_cells import ONE, ZERO, moved, step, within
 from .kernel_noise import bits_of, compiled, high_of, key_of, low_of, normal_of
+from .laws import window
 
 BLOCK = 512
 """Cells worked on together."""
@@ -130,45 +131,66 @@ def give_all(cells: Any, queue: Any, first: Any, w: Any) -> None:
 @compiled
 def give(cells: Any, queue: Any, first: Any, w: Any) -> Any:
     """The next pulse of every cell that has one; returns how many have one more."""
-    size, downs, on = queue.size, queue.downs, queue.size
-    pulses, high = cells.pulses[first : first + w], high_of(cells.root)
-    for i in range(w):
-        queue.bits[i] = bits_of(high, queue.keys[i], pulses[i])
-    for i in range(w):
-        queue.xi[i] = normal_of(queue.bits[i])
+    pulses, on = cells.pulses[first : first + w], queue.size
+    _draw(cells, queue, pulses)
     if cells.endurance.shape[0] > 0:
         on = queue.on
         for i in range(w):
-            on[i] = size[i] if pulses[i] < cells.endurance[first + i] else 0
-    _move(cells, cells.g[first : first + w], cells.p, first, queue, on)
-    active = np.int32(0)
-    for i in range(w):
+            on[i] = queue.size[i] if pulses[i] < cells.endurance[first + i] else 0
+    if cells.up == ONE and cells.down == ONE and cells.add.shape[0] == 1 and cells.add[0] == ZERO:
+        _move_plainly(cells, first, queue, on, w)
+    else:
+        _move(cells, first, queue, on, w)
+    queue.most[0] -= 1
+    return _book(queue, pulses)
+
+
+@compiled
+def _draw(cells: Any, queue: Any, pulses: Any) -> None:
+    """A normal number for every cell."""
+    keys, bits, xi, high = queue.keys, queue.bits, queue.xi, high_of(cells.root)
+    for i in range(pulses.shape[0]):
+        bits[i] = bits_of(high, keys[i], pulses[i])
+    for i in range(pulses.shape[0]):
+        xi[i] = normal_of(bits[i])
+
+
+@compiled
+def _book(queue: Any, pulses: Any) -> Any:
+    """One pulse less waits where one did; returns how many cells have one more."""
+    size, downs, active = queue.size, queue.downs, np.int32(0)
+    for i in range(pulses.shape[0]):
         one = np.int32(size[i] > 0)
         left = np.int32(size[i] - one)
         pulses[i] += one
         size[i] = left
         downs[i] = np.uint32(downs[i] >> _BIT)
         active = np.int32(active + np.int32(left > 0))
-    queue.most[0] -= 1
     return active
 
 
 @compiled
-def _move(cells: Any, g: Any, p: Any, first: Any, queue: Any, on: Any) -> None:
+def _move(cells: Any, first: Any, queue: Any, on: Any, w: Any) -> None:
     """Few arrays in each loop: compilers check all pairs of them before they use vectors."""
     downs, std, add, xi = queue.downs, queue.std, queue.add, queue.xi
-    if cells.up == ONE and cells.down == ONE and cells.add.shape[0] == 1 and add[0] == ZERO:
-        for i in range(g.shape[0]):
-            up = np.uint32(downs[i] & _BIT) == 0
-            move = step(p, first + i, g[i], up) * (ONE + std[i] * xi[i])
-            then = within(p, first + i, g[i] + move if up else g[i] - move)
-            g[i] = then if on[i] > 0 else g[i]
-        return
-    for i in range(g.shape[0]):
+    g, p = cells.g[first : first + w], window(cells.p, first, w)
+    for i in range(w):
         up = np.uint32(downs[i] & _BIT) == 0
         strength = cells.up if up else cells.down
-        then = moved(p, first + i, g[i], up, strength, std[i], add[i], xi[i])
+        then = moved(p, i, g[i], up, strength, std[i], add[i], xi[i])
         g[i] = then if on[i] > 0 else g[i]
+
+
+@compiled
+def _move_plainly(cells: Any, first: Any, queue: Any, on: Any, w: Any) -> None:
+    """The same at full strength where all noise is of the step."""
+    downs, std, xi = queue.downs, queue.std, queue.xi
+    g, p = cells.g[first : first + w], window(cells.p, first, w)
+    for i in range(w):
+        up = np.uint32(downs[i] & _BIT) == 0
+        q = step(p, i, g[i], up)
+        then = g[i] + (q if up else -q) * (ONE + std[i] * xi[i])
+        g[i] = within(p, i, then) if on[i] > 0 else g[i]
 
 
 @compiled

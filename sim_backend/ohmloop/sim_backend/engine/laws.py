@@ -69,6 +69,20 @@ def _compiled_q_down(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
     return _at(_functions(p)[1], p)
 
 
+def window(p: Any, first: Any, w: Any) -> Any:
+    """The parameters of ``w`` cells from ``first`` on; for compiled code only."""
+    raise NotImplementedError
+
+
+@overload(window)  # type: ignore[untyped-decorator]
+def _compiled_window(p: Any, first: Any, w: Any) -> Any:  # noqa: ARG001
+    kind = p.instance_class
+    parts = ", ".join(f"p[{k}][first : first + w]" for k in range(len(kind._fields)))
+    scope = {"kind": kind}
+    exec(f"def part(p: Any, first: Any, w: Any):\n    return kind({parts})\n", scope)
+    return scope["part"]
+
+
 def _functions(p: Any) -> tuple[Any, Any]:
     """The step functions of the family that a type of parameters belongs to, compiled."""
     return _compiled_law(_FAMILIES[p.instance_class])
