@@ -30,8 +30,15 @@ if TYPE_CHECKING:
     from ohmloop.sim_backend.instruments import EmulatedBench
 
 BENCH = "bench-tsp.yaml"
-RECIPE = {"routines": ["continuity", "pulse_response", {"held_out": {"length": 4, "repeats": 2}}]}
-"""What a twin and the check of it need, and no more."""
+RECIPE = {
+    "routines": [
+        "continuity",
+        {"pulse_response": {"cycles": 1}},
+        "symmetric_point",
+        {"held_out": {"length": 4, "repeats": 2}},
+    ]
+}
+"""What a twin and the check of it need: the standard recipe with fewer repetitions."""
 SHORTER: dict[str, tuple[float, dict[str, Any]]] = {
     "digits.yaml": (0.5, {"epochs": 9, "batch": 40, "schedule": {"every": 3, "factor": 0.4}}),
     "digits-tiki-taka.yaml": (0.1, {"epochs": 10, "schedule": {"every": 4, "factor": 0.4}}),
@@ -93,7 +100,7 @@ class Demo:
 
     def calibrate(self) -> None:
         """Measure and fit every cell, over the wire."""
-        from ohmloop.calibration.measuring.recipe import Recipe
+        from ohmloop.calibration import Recipe
 
         self.screen.say("2. Calibrate every cell over the wire, and check the twin on new pulses.")
         recipe = Recipe.read(RECIPE, "demo")

@@ -128,7 +128,7 @@ def _single(
             end = min(chunk + BLOCK, fire.size)
             if some + end - chunk > BLOCK:
                 give_listed(cells, queue, some)
-                some = 0
+                some = np.int64(0)
             for e in range(chunk, end):
                 n = popcount(np.uint32(train & trains[e]))
                 down = np.uint32(np.int32(sign * signs[e]) >> 1)
