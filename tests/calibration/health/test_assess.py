@@ -137,7 +137,7 @@ def test_the_figure_shows_every_line(report):
 
 
 def test_what_is_too_much_for_use_is_a_criterion(raw):
-    strict = assess(raw, criteria=HealthCriteria(noisy_for_use=0.01, slow_for_use=0.01))
+    strict = assess(raw, criteria=HealthCriteria(noisy_for_use=0.005, slow_for_use=0.01))
     assert not strict.usable[7, 3]
     assert strict.usable[10, 3]
 

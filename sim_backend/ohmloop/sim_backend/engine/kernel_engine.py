@@ -23,6 +23,9 @@ from .state import CellState
 
 _SHARED = 1 << 16
 """Cells times samples below which a second thread costs more than it saves."""
+_FULL = 5
+"""When fewer than one cell in so many of the rows that fire is at a crossing, those that are get
+listed; else whole rows are as fast."""
 _DEAR = 4
 """What a crossing of lines that fire costs of a cell looked at among all of them."""
 
@@ -51,8 +54,9 @@ class KernelEngine:
             rows = _parts(program.row_trains, program.length), program.row_signs
             columns = _parts(program.column_trains, program.length), program.column_signs
             kernel, work = play.coincidences, program.batch * state.g.size
-            crossings = np.count_nonzero(rows[0]) * np.count_nonzero(columns[0]) / len(rows[0])
-            if 2 * crossings <= state.g.size:
+            firing = np.count_nonzero(rows[0])
+            crossings = firing * np.count_nonzero(columns[0]) / len(rows[0])
+            if _FULL * crossings <= min(firing, program.shape[0]) * program.shape[1]:
                 kernel, work = play.listed, int(_DEAR * crossings)
             return self._share(
                 lambda a, b: kernel(cells, rows, columns, a, b), program.shape[0], work

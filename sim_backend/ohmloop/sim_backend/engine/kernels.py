@@ -42,10 +42,20 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
     together = max(1, BLOCK // width)
     for row in range(start, stop, together):
         end = min(row + together, stop)
-        for column in range(0, width, BLOCK):
+        for column in range(0, width if _fires(rows[0], row, end) else 0, BLOCK):
             w = min(BLOCK, width - column)
             total += _samples(cells, queue, rows, columns, row, end, column, w)
     return total
+
+
+@compiled
+def _fires(trains: Any, start: Any, stop: Any) -> Any:
+    """Whether any of these rows does."""
+    for part in range(trains.shape[0]):
+        for row in range(start, stop):
+            if trains[part, row] != 0:
+                return True
+    return False
 
 
 @compiled
