@@ -1,7 +1,7 @@
 """Pipelined training: how much faster, and at what price in samples.
 
     python -m benchmarks.pipeline speed [--stages 1 2 4 8] [--link serial-115200] [--laps 16]
-    python -m benchmarks.pipeline learning [--data FOLDER] [--seeds 3]
+    python -m benchmarks.pipeline learning [--data FOLDER] [--seeds 6] [--rate 0.015]
     python -m benchmarks.pipeline depth
 
 ``speed``: M emulated pulse boards, each in a process of its own behind a link as slow as a real
@@ -345,8 +345,8 @@ def main() -> int:
     parser.add_argument("--laps", type=int, default=16, help="micro-batches for each stage")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=0.03)
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--rate", type=float, default=0.015)
     options = parser.parse_args()
     runs: dict[str, Callable[[], bool]] = {
         "speed": lambda: speed(options.stages, options.link, options.laps, options.rounds),
