@@ -23,9 +23,9 @@ from .state import CellState
 
 _SHARED = 1 << 16
 """Cells times samples below which a second thread costs more than it saves."""
-_FULL = 5
+_FULL = 2
 """When fewer than one cell in so many of the rows that fire is at a crossing, those that are get
-listed; else whole rows are as fast."""
+listed."""
 _DEAR = 4
 """What a crossing of lines that fire costs of a cell looked at among all of them."""
 
