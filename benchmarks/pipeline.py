@@ -1,7 +1,7 @@
 """Pipelined training: how much faster, and at what price in samples.
 
     python -m benchmarks.pipeline speed [--stages 1 2 4 8] [--link serial-115200] [--laps 16]
-    python -m benchmarks.pipeline learning [--data FOLDER] [--seeds 6] [--rate 0.015]
+    python -m benchmarks.pipeline learning [--data FOLDER] [--sets digits mnist] [--seeds 6]
     python -m benchmarks.pipeline depth
 
 ``speed``: M emulated pulse boards, each in a process of its own behind a link as slow as a real
@@ -55,6 +55,7 @@ from .apart import BenchApart
 
 SIZE, MICRO, EACH = 16, 8, 4  # lines of a board; micro-batches of a mini-batch; their samples
 SHARE, SAMPLES_RATIO = 0.9, 1.1  # wanted
+SETS = ["digits", "mnist"]
 CHIP = StageTimes(40e-9, 40e-9, 31 * 5e-9)
 BENCH = """
 name: board {number}
@@ -249,11 +250,15 @@ def learn(
     return Reached(samples, cut.clocks, predict(cut, [times] * len(stages)).duration)
 
 
-def learning(folder: Path | None, seeds: int, rate: float) -> bool:
+def learning(folder: Path | None, seeds: int, rate: float, wanted: Sequence[str]) -> bool:
     """Samples, clocks and time to an accuracy; whether the targets are met."""
     torch.set_num_threads(1)
-    sets: list[tuple[DataSet, list[int], float, int]] = [(digits(0), [64, 32, 16, 10], 0.8, 8000)]
-    if folder is not None:
+    sets: list[tuple[DataSet, list[int], float, int]] = []
+    if "digits" in wanted:
+        sets.append((digits(0), [64, 32, 16, 10], 0.8, 8000))
+    if "mnist" not in wanted:
+        pass
+    elif folder is not None:
         sets.append((mnist(folder, 4000, 500), [784, 32, 16, 10], 0.75, 8000))
     else:
         print("MNIST: left out; give --data FOLDER")
@@ -346,11 +351,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--rate", type=float, default=0.015)
     options = parser.parse_args()
     runs: dict[str, Callable[[], bool]] = {
         "speed": lambda: speed(options.stages, options.link, options.laps, options.rounds),
-        "learning": lambda: learning(options.data, options.seeds, options.rate),
+        "learning": lambda: learning(options.data, options.seeds, options.rate, options.sets),
         "depth": depth,
     }
     if unknown := [name for name in options.what if name not in runs]:
