@@ -54,7 +54,7 @@ class KernelEngine:
             rows = _parts(program.row_trains, program.length), program.row_signs
             columns = _parts(program.column_trains, program.length), program.column_signs
             kernel, work = play.coincidences, program.batch * state.g.size
-            firing = np.count_nonzero(rows[0])
+            firing = int(np.count_nonzero(rows[0]))
             crossings = firing * np.count_nonzero(columns[0]) / len(rows[0])
             if _FULL * crossings <= min(firing, program.shape[0]) * program.shape[1]:
                 kernel, work = play.listed, int(_DEAR * crossings)
