@@ -256,11 +256,9 @@ def learning(folder: Path | None, seeds: int, rate: float, wanted: Sequence[str]
     sets: list[tuple[DataSet, list[int], float, int]] = []
     if "digits" in wanted:
         sets.append((digits(0), [64, 32, 16, 10], 0.8, 8000))
-    if "mnist" not in wanted:
-        pass
-    elif folder is not None:
+    if "mnist" in wanted and folder is not None:
         sets.append((mnist(folder, 4000, 500), [784, 32, 16, 10], 0.75, 8000))
-    else:
+    elif "mnist" in wanted:
         print("MNIST: left out; give --data FOLDER")
     fine = True
     for data, sizes, target, limit in sets:

@@ -13,6 +13,7 @@ from ohmloop.drivers.units import with_unit
 
 from .console import Report, Screen
 from .experiments import Experiment
+from .experiments.training import TrainingConfig
 from .run_folder import RunFolder
 from .twin_state import twins_tensors
 
@@ -43,10 +44,10 @@ class Bookkeeper:
         progress: Report,
         screen: Screen,
     ) -> None:
-        self._run, self._crossbars, self._screen = run, crossbars, screen
+        self._run, self._crossbars = run, crossbars
         self._training, self._progress = experiment.training, progress
         self._wire = _bytes_on_the_wire()
-        self._warned: set[str] = set()
+        self._book = EpochBook(run, self._training, screen)
 
     def on_batch(self, trainer: Trainer, batch: int, loss: float) -> None:
         """Progress; a checkpoint, where it is time for one."""
@@ -59,7 +60,28 @@ class Bookkeeper:
     def on_epoch(self, trainer: Trainer, record: EpochRecord) -> None:
         """Metrics, warnings, what it cost, checkpoint."""
         wire, self._wire = self._wire, _bytes_on_the_wire()
-        self._run.metrics(record.epoch, metrics_of(record) | {"wire_bytes": self._wire - wire})
+        self._book.write(trainer, record, {"wire_bytes": self._wire - wire})
+        save(self._run, trainer, self._crossbars)
+
+
+class EpochBook:
+    """What is kept of every epoch, of whatever kind of training.
+
+    Args:
+        run: where to.
+        training: what is asked for.
+        screen: told, once a tile, of updates that are clipped.
+    """
+
+    def __init__(self, run: RunFolder, training: TrainingConfig, screen: Screen) -> None:
+        self._run, self._training, self._screen = run, training, screen
+        self._warned: set[str] = set()
+
+    def write(
+        self, trainer: Trainer | PipelineTrainer, record: EpochRecord, more: dict[str, float]
+    ) -> None:
+        """Metrics with ``more`` of them, usage, confusion, warnings, and the best model so far."""
+        self._run.metrics(record.epoch, metrics_of(record) | more)
         self._run.write_json("usage.json", usage_of(trainer.account))
         if self._training.confusion and record.evaluated and trainer.evaluation:
             self._run.write_json("confusion.json", trainer.evaluation.confusion.tolist())
@@ -70,7 +92,6 @@ class Bookkeeper:
         if trainer.best is record:
             tensors = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
             self._run.save(tensors, {"epoch": record.epoch}, "best")
-        save(self._run, trainer, self._crossbars)
 
 
 def save(run: RunFolder, trainer: Trainer, crossbars: Sequence[Crossbar]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ohmloop.app.bookkeeper import CLIPPED, costs_of, metrics_of, percent, usage_of
+from ohmloop.app.bookkeeper import EpochBook, costs_of, percent
 from ohmloop.app.console import Report, Screen
 from ohmloop.app.experiments import Experiment
 from ohmloop.app.pipeline_report import ACCOUNTS
@@ -30,25 +30,15 @@ class Keeper:
         screen: Screen,
     ) -> None:
         self._experiment, self._run = experiment, run
-        self._chips, self._screen = chips, screen
-        self._warned: set[str] = set()
+        self._chips = chips
+        self._book = EpochBook(run, experiment.training, screen)
 
     def on_epoch(self, trainer: PipelineTrainer, record: EpochRecord) -> None:
         """After an epoch."""
         account = trainer.accounts[-1]
         shares = {"clocks": account.clocks, "bubble": account.bubble}
-        self._run.metrics(record.epoch, metrics_of(record) | shares)
+        self._book.write(trainer, record, shares)
         self._run.write_json(ACCOUNTS, [one.to_json() for one in trainer.accounts])
-        self._run.write_json("usage.json", usage_of(trainer.account))
-        if self._experiment.training.confusion and record.evaluated and trainer.evaluation:
-            self._run.write_json("confusion.json", trainer.evaluation.confusion.tolist())
-        for name, line in trainer.account.clipping(CLIPPED).items():
-            if name not in self._warned:
-                self._screen.trouble(f"warning: {line}")
-                self._warned.add(name)
-        if trainer.best is record:
-            tensors = {k: v.detach().clone() for k, v in trainer.model.state_dict().items()}
-            self._run.save(tensors, {"epoch": record.epoch}, "best")
         self.save(trainer)
 
     def save(self, trainer: PipelineTrainer) -> None:

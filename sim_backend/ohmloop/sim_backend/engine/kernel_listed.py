@@ -30,7 +30,7 @@ def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
             train, b = rows[0][part, row], part // cut
             if train == 0:
                 continue
-            if most + SLOTS > 2 * SLOTS:
+            if most > SLOTS:  # another part may not fit
                 some = _list(cells, queue, some, row * width, touched[:hit], size, downs)
                 give_listed(cells, queue, some)
                 some, hit, most = 0, 0, 0
