@@ -46,6 +46,7 @@ from ohmloop.training.algorithms.tiki_taka import TikiTaka
 from ohmloop.training.layers.linear import AnalogLinear
 from ohmloop.training.models import mlp
 from ohmloop.training.tiles.tile import AnalogTile
+from ohmloop.training.trainer.chain import Chain
 
 from .images import Images, mnist, synthetic
 
@@ -194,6 +195,7 @@ class Runner:
     def __post_init__(self) -> None:
         self.model, self.optimizer = self.make(self.algorithm)
         self.model.train()
+        self.chain = Chain.of(self.model, nn.functional.cross_entropy)
 
     def run(self, images: Images, first: int, last: int) -> None:
         """Train on a slice of the samples, timed."""
@@ -207,10 +209,14 @@ class Runner:
         total = 0.0
         for start in range(first, last, BATCH):
             stop = min(start + BATCH, last)
-            self.optimizer.zero_grad()
-            outputs = self.model(images.x[start:stop])
-            loss = nn.functional.cross_entropy(outputs, images.y[start:stop])
-            loss.backward()  # type: ignore[no-untyped-call]
+            if self.chain:  # as a Trainer does it
+                loss = self.chain.loss(images.x[start:stop], images.y[start:stop])
+                self.chain.backward()
+            else:
+                self.optimizer.zero_grad()
+                outputs = self.model(images.x[start:stop])
+                loss = nn.functional.cross_entropy(outputs, images.y[start:stop])
+                loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             total += float(loss.detach()) * (stop - start)
         return total / (last - first)

@@ -104,7 +104,8 @@ def test_one_changed_argument_swaps_chip_and_twin(lab, ohmloop, tmp_path):
         moved = emulated.pulses_applied - before
         expected = results[name]["journal"]["pulses_applied"] if name == "bench.yaml" else 0
         assert moved == expected
-    assert all(r["accuracy"] > 0.5 for r in results.values())
+    # After one epoch: 0.52 in the mean of 32 seeds, at least 0.40; guessing has 0.1.
+    assert all(r["accuracy"] > 0.3 for r in results.values())
     assert Path(results["bench.yaml"]["report"]).exists()
 
 

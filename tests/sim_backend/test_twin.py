@@ -173,3 +173,40 @@ def test_characteristics_are_the_truth_unless_given():
     np.testing.assert_array_equal(twin.characteristics.g_max, twin.cells.population.g_max)
     other = twin.characteristics.region(slice(0, 3), slice(0, 4))
     assert _twin(characteristics=other).characteristics is other
+
+
+@pytest.mark.parametrize("batch", [1, 5, 12])
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_products_in_one_go_are_those_in_two_steps(way, batch):
+    """To single precision; each sample's does not depend on the others."""
+    cells = sample(PopulationSpec(read_std=0.0), (17, 70), np.random.default_rng(0))
+    twin = TwinCrossbar(cells, seed=1)
+    lines, others = (70, 17) if way == "forward" else (17, 70)
+    reference = torch.tensor(twin.conductance * 0.7, dtype=torch.float32)
+    values = torch.randn(batch, lines, generator=torch.Generator().manual_seed(batch))
+    values[0] = 0
+    largest = values.double().abs().amax(dim=1, keepdim=True)
+    volts = values.double() / torch.where(largest > 0, largest, 1.0) * twin.reading.voltage
+    currents = getattr(twin, f"{way}_tensor")(volts, reference.double())
+    expected = currents * largest / twin.reading.voltage / 2e-5
+    found = twin.weigh_tensor(way, values, reference, 2e-5)
+    assert found.dtype == torch.float32
+    assert found.shape == (batch, others)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    alone = [twin.weigh_tensor(way, one[None], reference, 2e-5) for one in values]
+    assert torch.equal(torch.cat(alone), found)
+
+
+def test_products_in_one_go_are_for_few_plain_samples_on_the_host(arrays):
+    twin, reference = _twin(arrays, read_std=0.0), torch.zeros(SHAPE)
+    values = torch.ones(2, 4)
+    plain = isinstance(twin.cells.arrays, NumpyArrays)
+    assert (twin.weigh_tensor("forward", values, reference, 1.0) is not None) == plain
+    assert twin.weigh_tensor("forward", torch.ones(50, 4), reference, 1.0) is None
+    noisy = _twin(arrays, read_std=0.01)
+    assert noisy.weigh_tensor("forward", values, reference, 1.0) is None
+    if plain:
+        with pytest.raises(LimitError):
+            twin.weigh_tensor("forward", torch.full((1, 4), float("inf")), reference, 1.0)
+        with pytest.raises(ProgramError, match=r"must be \(batch, 4\)"):
+            twin.weigh_tensor("forward", torch.ones(1, 3), reference, 1.0)

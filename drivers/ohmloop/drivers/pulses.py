@@ -20,14 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .conditions import PulseConditions
+from .crossings import add_crossings
 from .errors import ProgramError
 from .program_bytes import pack, unpack
 
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
-_SIGNS = np.array([1, -1], np.int8).tobytes()
-_SPARSE = 8
-"""A crossing that is listed costs as much as so many cells of which each is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +247,7 @@ class CoincidencePulses(PulseProgram):
             trains, signs = getattr(self, f"{line}_trains"), getattr(self, f"{line}_signs")
             if trains.shape != signs.shape:
                 raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
-            if signs.tobytes().translate(None, _SIGNS):
+            if not (np.abs(signs) == 1).all():
                 raise ProgramError(f"{line}_signs may only hold -1 and 1")
             if int(trains.max()) >> self.length:
                 raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
@@ -288,7 +286,7 @@ class CoincidencePulses(PulseProgram):
         if "per_cell" in self.__dict__:
             total += self.per_cell
         else:
-            _add_crossings(total, self.row_trains, self.column_trains)
+            add_crossings(total, self.row_trains, self.column_trains)
 
     def duration(self, conditions: PulseConditions) -> float:
         """Time on hardware that drives all lines at once, s.
@@ -307,34 +305,6 @@ class CoincidencePulses(PulseProgram):
         return {"length": self.length}
 
 
-def _add_crossings(
-    total: NDArray[np.int64], rows: NDArray[np.uint64], columns: NDArray[np.uint64]
-) -> None:
-    """Add how often lines fire together, sample by sample: only those that do, where they are few.
-
-    Args:
-        total: ``(rows, columns)``.
-        rows: trains ``(samples, rows)``.
-        columns: trains ``(samples, columns)``.
-    """
-    (sample, row), (of_sample, column) = np.nonzero(rows), np.nonzero(columns)
-    firing = np.bincount(of_sample, minlength=len(columns))
-    many = firing[sample]
-    if many.sum() * _SPARSE > len(rows) * total.size:
-        dense = np.zeros(total.shape, np.int32)
-        for row_train, column_train in zip(rows, columns, strict=True):
-            dense += np.bitwise_count(row_train[:, None] & column_train[None, :])
-        total += dense
-        return
-    # Of every row that fires, the columns that fire in its sample lie side by side.
-    ahead = (np.cumsum(firing) - firing)[sample] - (np.cumsum(many) - many)
-    which = np.arange(int(many.sum())) + np.repeat(ahead, many)
-    both = np.repeat(rows[sample, row], many) & columns[of_sample, column][which]
-    cells = np.repeat(row * total.shape[1], many) + column[which]
-    # Of the same type, or numpy adds them the slow way.
-    np.add.at(total.reshape(-1), cells, np.bitwise_count(both).astype(total.dtype))
-
-
 def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
     """A read-only copy of integers; ProgramError where they are none, or do not fit.
 
@@ -343,11 +313,11 @@ def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
     given = np.asarray(array)
     if given.ndim != ndim or given.size == 0:
         raise ProgramError(f"{name} must be a non-empty array of {ndim} dimensions")
-    if given.dtype.kind not in "iub":
-        raise ProgramError(f"{name} must hold integers, not {given.dtype}")
-    flags = given.flags
-    if given.dtype == dtype and flags.owndata and flags.c_contiguous and not flags.writeable:
+    kind, flags = given.dtype, given.flags
+    if kind == dtype and not flags.writeable and flags.owndata and flags.c_contiguous:
         return given
+    if kind.kind not in "iub":
+        raise ProgramError(f"{name} must hold integers, not {kind}")
     copy = given.astype(dtype, order="C", copy=True)
     if given.dtype != copy.dtype and not np.array_equal(copy, given):
         raise ProgramError(f"{name} holds values that do not fit {np.dtype(dtype).name}")

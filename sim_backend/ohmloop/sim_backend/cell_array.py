@@ -61,7 +61,7 @@ class CellArray:
         self._state = _state_of(population, seed, self.arrays)
         self.clock = clock or VirtualClock()
         self.effects = self._stack(population, read_voltage)
-        self._quiet = self.effects is None and not np.any(population.read_std)
+        self.quiet = self.effects is None and not np.any(population.read_std)
         self._quiet_reads = 0  # of all cells, not yet in ``reads``
 
     def _stack(self, population: Population, read_voltage: float) -> EffectStack | None:
@@ -193,7 +193,7 @@ class CellArray:
 
         Without noise it is the state itself, in single precision.
         """
-        if not self._quiet:
+        if not self.quiet:
             every = np.arange(self.shape[0] * self.shape[1])
             return self.read(every).reshape(self.shape)
         self._quiet_reads += 1  # as if they had been drawn

@@ -39,6 +39,8 @@ NOMINAL = PulseConditions(PulseShape(1.5, 1e-3), PulseShape(-1.5, 1e-3), rest=1e
 """Pulses of a twin that no bench has given any."""
 READING = ReadCondition(voltage=0.1)
 """Read of a twin that no bench has given any."""
+_FEW = 20
+"""Samples of which a product is one pass over the cells."""
 _LINE_CYCLE = 0.02  # s, at 50 Hz
 
 
@@ -96,6 +98,8 @@ class TwinCrossbar(Crossbar):
         self._timed = clock is not None or self.cells.timed
         self._strength = PulseStrength.of_chip(conditions, population.effects)
         self._around = self._surround(periphery, seed) if periphery else None
+        host = isinstance(self.cells.arrays, NumpyArrays) and self.capabilities.parallel_forward
+        self._plain = host and self.cells.quiet and self._around is None
 
     @property
     def device(self) -> str:
@@ -145,24 +149,57 @@ class TwinCrossbar(Crossbar):
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
         return self._difference("backward", row_voltages.detach(), reference)
 
+    def weigh_tensor(
+        self, way: str, values: Tensor, reference: Tensor, siemens_per_weight: float
+    ) -> Tensor | None:
+        """Products in the numbers of a tile, all in one go.
+
+        Args:
+            way: "forward" or "backward".
+            values: ``(batch, lines)``; volts are these times the read voltage, by the largest of
+                their sample.
+            reference: ``(rows, columns)``, S: its product is subtracted digitally.
+            siemens_per_weight: what a product of weight 1 is.
+
+        Returns:
+            ``(batch, lines)``, float32; None where there are many samples, tensors are elsewhere
+            than on the host, or cells are noisy, not linear, read one by one or behind a periphery.
+        """
+        if not 0 < len(values) <= _FEW or not self._plain or not values.is_contiguous():
+            return None
+        from .product_kernels import weigh  # compiles, and not every command makes products
+
+        forward = way == "forward"
+        given, out, other = values.numpy(), *(self.shape if forward else self.shape[::-1])
+        if given.ndim != 2 or given.shape[1] != other:
+            raise ProgramError(f"values must be (batch, {other}), not {given.shape}")
+        with self._lock:
+            self._let_read()
+            seen, found = self.cells.read_all(), np.empty((len(given), out), np.float32)
+            volts = self.reading.voltage
+            most = weigh(given, seen, reference.numpy(), volts, siemens_per_weight, forward, found)
+        self.limits.check_read(most)
+        return _from_numpy(found)
+
     def _difference(self, way: str, volts: Tensor, reference: Tensor | None) -> Tensor:
         """The product of the cells less that of the reference: one product where both are maps."""
-        forward, volts = way == "forward", volts.double()
+        forward = way == "forward"
         with self._lock:
             if self._around and self.capabilities.parallel_forward:
-                currents = self._product(way, volts)
+                currents = self._product(way, volts.double())
             elif self.cells.iv is not None and isinstance(self.cells.arrays, NumpyArrays):
-                currents = self._tensor(getattr(self, way)(volts.numpy()))
+                currents = self._tensor(getattr(self, way)(volts.double().numpy()))
             else:
                 seen = self._tensor_map()
                 if reference is not None and self.cells.iv is None:
                     seen, driven = (seen - reference).to(reference.dtype), volts.to(reference.dtype)
                     small: Tensor = self._multiplied(driven, seen, forward)
                     return small.double()
+                volts = volts.double()
                 currents = self._multiplied(volts, seen.double(), forward)
         if reference is not None:
             of_reference = reference.double()
-            currents = currents - volts @ (of_reference.T if forward else of_reference)
+            currents = currents - volts.double() @ (of_reference.T if forward else of_reference)
         found: Tensor = currents
         return found
 
@@ -252,13 +289,20 @@ class TwinCrossbar(Crossbar):
         return self._tensor(self._host_map())
 
     def _tensor(self, values: NDArray[np.float64]) -> Tensor:
-        import torch
-
-        tensor: Tensor = torch.from_numpy(values).to(self.device)
+        tensor: Tensor = _from_numpy(values).to(self.device)
         return tensor
 
     def _check_tensor(self, volts: Any, lines: int, name: str) -> None:
         if volts.ndim != 2 or volts.shape[1] != lines:
             raise ProgramError(f"{name} must be (batch, {lines}), not {tuple(volts.shape)}")
         if volts.numel():
-            self.limits.check_read(float(volts.abs().max()))
+            on_host = volts.device.type == "cpu" and not volts.requires_grad
+            sizes = np.abs(volts.numpy()) if on_host else volts.abs()  # numpy takes half the time
+            self.limits.check_read(float(sizes.max()))
+
+
+def _from_numpy(values: NDArray[Any]) -> Tensor:
+    import torch  # on demand: it takes a second
+
+    tensor: Tensor = torch.from_numpy(values)
+    return tensor

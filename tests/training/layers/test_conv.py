@@ -192,4 +192,4 @@ def test_masked_cells_of_a_convolution_are_spared_and_training_goes_on() -> None
         model(torch.randn(2, 2, 6, 6, generator=generator)).pow(2).mean().backward()
         optimizer.step()
     np.testing.assert_array_equal(chip.conductance[~usable], before[~usable])
-    assert (chip.conductance[usable] != written[usable]).mean() > 0.9
+    assert (chip.conductance[usable] != written[usable]).mean() > 0.7

@@ -82,7 +82,7 @@ class _TwoLengths(TikiTaka):
     transfer_rule: PulseSettings
 
     def pulse_outer(
-        self, tile: Tile, x: NDArray[np.float64], d: NDArray[np.float64], lr: float
+        self, tile: Tile, x: NDArray[np.floating], d: NDArray[np.floating], lr: float
     ) -> int:
         """Into the fast array as usual, into the main one by ``transfer_rule``."""
         usual = self.rule

@@ -118,7 +118,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
         return self.pulse_outer(tile, x, d, lr)
 
     def pulse_outer(
-        self, tile: Tile, x: NDArray[np.float64], d: NDArray[np.float64], lr: float
+        self, tile: Tile, x: NDArray[np.floating], d: NDArray[np.floating], lr: float
     ) -> int:
         """The same from arrays ``(batch, in)`` and ``(batch, out)``."""
         report = tile.update(x, d, lr, self.rng, self.rule)

@@ -55,4 +55,4 @@ class AnalogSGD(AnalogOptimizer):
 
     def step_analog(self, parameter: AnalogParameter, group: Group) -> None:
         """Pulse the gradient into the main array."""
-        self.pulse_gradient(parameter.main, parameter.take_records(), group["lr"])
+        self.pulse_gradient(parameter.main, parameter.take_records(exact=False), group["lr"])

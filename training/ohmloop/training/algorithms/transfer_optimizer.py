@@ -76,7 +76,7 @@ class TransferOptimizer(AnalogOptimizer):
 
     def step_analog(self, parameter: AnalogParameter, group: Group) -> None:
         """Pulse the gradient into the fast array; when it is time, transfer."""
-        records = parameter.take_records()
+        records = parameter.take_records(exact=self.auto_scale is not None)
         if records is None:
             return
         x, d = (part.numpy() for part in records)

@@ -90,9 +90,11 @@ class AnalogLayer(nn.Module):
         if self.analog_bias:
             x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
         recording = self.training and self.weight.requires_grad
-        y: Tensor = AnalogProduct.apply(x, self.weight, recording)  # type: ignore[no-untyped-call]
-        if self.output_scale is not None:
-            y = y * self.output_scale
+        added = self.bias if self.output_scale is None else None
+        y: Tensor = AnalogProduct.apply(x, self.weight, recording, added)  # type: ignore[no-untyped-call]
+        if self.output_scale is None:
+            return y
+        y = y * self.output_scale
         return y if self.bias is None else y + self.bias
 
     @torch.no_grad()

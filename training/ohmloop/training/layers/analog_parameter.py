@@ -107,16 +107,21 @@ class AnalogParameter(torch.nn.Parameter):
         if not all(_finite(part) for pair in self.records for part in pair):
             raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
 
-    def take_records(self) -> tuple[Tensor, Tensor] | None:
+    def take_records(self, exact: bool = True) -> tuple[Tensor, Tensor] | None:
         """All records since the last time, in order, and forget them; None where there are none.
 
+        Args:
+            exact: in double precision, for who computes with them; else as they were recorded.
+
         Returns:
-            ``x (samples, in)`` and ``d (samples, out)``, both float64 and on the host.
+            ``x (samples, in)`` and ``d (samples, out)``, both on the host.
         """
         if not self.records:
             return None
-        x, d = (_joined(parts).double().cpu() for parts in zip(*self.records, strict=True))
+        x, d = (_joined(parts).cpu() for parts in zip(*self.records, strict=True))
         self.forget()
+        if exact or x.dtype != torch.float32 or d.dtype != torch.float32:
+            return x.double(), d.double()
         return x, d
 
     def shares(self) -> list[tuple[float, Tile]]:

@@ -24,6 +24,8 @@ class AnalogLinear(AnalogLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(..., in)`` to ``(..., out)``."""
+        if x.dim() == 2:
+            return self.product(x)
         y = self.product(x.reshape(-1, self.inputs))
         return y.reshape(*x.shape[:-1], self.outputs)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
-from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
 from .mapping import Map
 from .protocol import Tile, TileState, WritableTile
@@ -135,7 +135,7 @@ class BlockTile(Generic[T]):
         )
 
     def update(
-        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+        self, x: Rows, d: Rows, lr: float, rng: np.random.Generator, rule: UpdateRule
     ) -> UpdateReport:
         """Change the weights by ``-lr * d.T @ x``, block by block.
 

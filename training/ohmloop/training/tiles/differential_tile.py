@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses, Crossbar, PulseProgram, RunPulses
-from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
 from .mapping import REACH_QUANTILE, Map, check_range
 from .pair_tile import PairTile, both_known
@@ -93,7 +93,7 @@ class DifferentialTile(PairTile):
         return self._write(self._checked(weights), enough, rounds, None)
 
     def update(
-        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+        self, x: Rows, d: Rows, lr: float, rng: np.random.Generator, rule: UpdateRule
     ) -> UpdateReport:
         """Change the weights by ``-lr * d.T @ x``, upwards only; restore full pairs when due.
 

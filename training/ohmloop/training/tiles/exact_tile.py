@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
-from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
 from .mapping import Map
 from .protocol import TileState
@@ -93,7 +93,7 @@ class ExactTile:
         return self._weights[:, np.atleast_1d(np.asarray(columns, np.intp))]
 
     def update(
-        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+        self, x: Rows, d: Rows, lr: float, rng: np.random.Generator, rule: UpdateRule
     ) -> UpdateReport:
         """One sample after the other, each from the weights that the one before left.
 
@@ -105,7 +105,7 @@ class ExactTile:
         del rng, rule
         if not (np.isfinite(x).all() and np.isfinite(d).all()):
             raise BadInputError("inputs or gradients are not finite; no update was made for them")
-        for inputs, errors in zip(x, d, strict=True):
+        for inputs, errors in zip(x.astype(np.float64), d.astype(np.float64), strict=True):
             self.change(-lr * np.outer(errors, inputs))
         self.programs += 1
         return UpdateReport(0, 0.0)

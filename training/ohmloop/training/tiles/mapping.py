@@ -99,6 +99,11 @@ class Mapping:
         """Granularity: mean weight step of one pulse at weight 0, over the usable cells."""
         return float(self.dg_min[self.usable].mean()) / self.siemens_per_weight
 
+    @cached_property
+    def all_usable(self) -> bool:
+        """Whether every cell may be pulsed."""
+        return bool(self.usable.all())
+
     def to_weights(self, conductance: Map) -> Map:
         """Conductances ``(out, in)``, S, as weights."""
         weights: Map = (conductance - self.reference) / self.siemens_per_weight

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
 from .mapping import Map
 from .report import WriteReport
@@ -54,7 +54,7 @@ class Tile(Protocol):
         """Read some inputs' weights ``(out, columns)``."""
 
     def update(
-        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+        self, x: Rows, d: Rows, lr: float, rng: np.random.Generator, rule: UpdateRule
     ) -> UpdateReport:
         """Change the weights by ``-lr * d.T @ x``, sample by sample, as the cells respond."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import Crossbar
-from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
 from .mapping import Map, Mapping
 from .pair_tile import PairTile, both_known
@@ -64,7 +64,7 @@ class ReferenceTile(PairTile):
         return self._report(wanted, enough, *sides)
 
     def update(
-        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+        self, x: Rows, d: Rows, lr: float, rng: np.random.Generator, rule: UpdateRule
     ) -> UpdateReport:
         """Change the weights by ``-lr * d.T @ x``, in the cells that learn alone."""
         return self.plus.update(x, d, lr, rng, rule)

@@ -22,8 +22,9 @@ from ohmloop.drivers import (
     PulseProgram,
 )
 from ohmloop.training.update.parts import spared, split
-from ohmloop.training.update.rule import UpdateReport, UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
+from .driving import driven
 from .mapping import Map, Mapping
 from .protocol import TileState
 from .report import WriteReport
@@ -50,6 +51,22 @@ class TensorCrossbar(Protocol):
 
     def backward_tensor(self, row_voltages: Tensor, reference: Tensor) -> Tensor:
         """``backward`` on tensors, less the product of a reference map, S."""
+
+    def weigh_tensor(
+        self, way: str, values: Tensor, reference: Tensor, siemens_per_weight: float
+    ) -> Tensor | None:
+        """What a tile makes of ``forward_tensor`` or ``backward_tensor``, in one go.
+
+        Args:
+            way: "forward" or "backward".
+            values: float32 ``(batch, lines)``; volts are these by the read voltage and the largest
+                of their sample.
+            reference: float32, S.
+            siemens_per_weight: what a product of weight 1 is.
+
+        Returns:
+            ``(batch, lines)``, float32; None where it takes the two steps.
+        """
 
 
 class AnalogTile:
@@ -183,15 +200,14 @@ class AnalogTile:
         if program is None:
             return 0
         parts = split(program, self.pulses_per_program)
-        usable = self.mapping.usable
         by_lines = isinstance(program, CoincidencePulses)
-        if usable.all() or (by_lines and self.crossbar.capabilities.coincidence_update):
+        if self.mapping.all_usable or (by_lines and self.crossbar.capabilities.coincidence_update):
             return sum(self.apply(part) for part in parts)
-        kept = (spared(part, usable) for part in parts)
+        kept = (spared(part, self.mapping.usable) for part in parts)
         return sum(self.apply(part) for part in kept if part is not None)
 
     def update(
-        self, x: Map, d: Map, lr: float, rng: np.random.Generator, rule: UpdateRule
+        self, x: Rows, d: Rows, lr: float, rng: np.random.Generator, rule: UpdateRule
     ) -> UpdateReport:
         """Pulse ``-lr * d.T @ x``, sample by sample, as a rule draws it.
 
@@ -273,12 +289,15 @@ class AnalogTile:
         self._references.clear()
 
     def _product(self, values: Tensor, verb: str) -> Tensor:
-        exact = values.detach().to(self._device, torch.float64)
-        largest = exact.abs().amax(dim=1, keepdim=True)
-        units_per_volt = largest / self.crossbar.reading.voltage
-        volts = exact / (units_per_volt + (units_per_volt == 0))
+        values = values.detach()
         single = values.dtype == torch.float32 and self.crossbar.capabilities.tensors
         reference = self._reference(torch.float32 if single else torch.float64)
+        if single and values.device == self._device:
+            crossbar, scale = cast(TensorCrossbar, self.crossbar), self.mapping.siemens_per_weight
+            found = crossbar.weigh_tensor(verb, values, reference, scale)
+            if found is not None:
+                return found
+        volts, units_per_volt = driven(values.to(self._device), self.crossbar.reading)
         currents = self._currents(verb, volts, reference)
         return (currents * (units_per_volt / self.mapping.siemens_per_weight)).to(values)
 

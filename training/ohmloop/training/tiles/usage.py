@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from ohmloop.drivers import CoincidencePulses, Crossbar, PulseProgram
-from ohmloop.training.update.rule import UpdateRule
-
-from .mapping import Map
+from ohmloop.training.update.rule import Rows, UpdateRule
 
 
 @dataclass(slots=True)
@@ -94,8 +92,8 @@ class Strongest:
 
     def note(
         self,
-        x: Map,
-        d: Map,
+        x: Rows,
+        d: Rows,
         lr: float,
         dw_min: float,
         rule: UpdateRule,

@@ -15,6 +15,7 @@ from ohmloop.training.data.data_set import DataSet, Split
 from ohmloop.training.layers.linear import analog_tiles
 
 from .accounting import Account
+from .chain import Chain
 from .evaluation import Evaluation, judge
 from .progress import EpochProgress
 from .records import EpochRecord
@@ -91,6 +92,7 @@ class Trainer:
         self.stopped = False
         self._rates = [group["lr"] for group in optimizer.param_groups]
         self._running: EpochProgress | None = None
+        self._chain: Chain | None = None
 
     @property
     def batch(self) -> int:
@@ -155,6 +157,7 @@ class Trainer:
         self.rng.bit_generator.state = running.rng_state
         refresh(self.model)
         self.model.train()
+        self._chain = Chain.of(self.model, self.loss)
         for batch in self._batches(running.batches):
             self._set_rates()
             loss = self._step(batch, running.batches + 1)
@@ -188,15 +191,21 @@ class Trainer:
             group["lr"] = rate * factor
 
     def _step(self, batch: Split, number: int) -> float:
-        self.optimizer.zero_grad()
-        loss = self.loss(self.model(batch.x), batch.y)
+        if self._chain:
+            loss = self._chain.loss(batch.x, batch.y)
+        else:
+            self.optimizer.zero_grad()
+            loss = self.loss(self.model(batch.x), batch.y)
         value = float(loss.detach())
         if not np.isfinite(value):
             raise OhmloopError(
                 f"the loss is {value} in epoch {self.epoch + 1}, batch {number};"
                 " no pulse was sent for it; a lower learning rate may help"
             )
-        loss.backward()  # type: ignore[no-untyped-call]
+        if self._chain:
+            self._chain.backward()
+        else:
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return value
 

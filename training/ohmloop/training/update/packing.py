@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .rule import Rows
+
 Floats = NDArray[np.float64]
 
 
@@ -62,7 +64,31 @@ class Lines(NamedTuple):
     signs: NDArray[np.int8]
 
 
-def survey(x: Floats, d: Floats, lr: float, dw_min: float) -> Survey:
+class Drawn(NamedTuple):
+    """Trains of a mini-batch.
+
+    Attributes:
+        finite: whether all values are; nothing is drawn if not.
+        all_count: whether every sample wants some change; nothing is drawn if not.
+        rows: what rows do.
+        columns: what columns do.
+        length: of the longest train.
+        wanted: as of ``Survey``.
+        strongest: largest of ``Survey.pulses``.
+        lost: share of the update that lines which should fire in more than all slots cannot give.
+    """
+
+    finite: bool
+    all_count: bool
+    rows: Lines
+    columns: Lines
+    length: int
+    wanted: float
+    strongest: float
+    lost: float
+
+
+def survey(x: Rows, d: Rows, lr: float, dw_min: float) -> Survey:
     """Of inputs ``(batch, in)`` and errors ``(batch, out)``."""
     x_max, d_max, pulses = np.empty((3, x.shape[0]))
     finite, all_count, wanted = _kernels().survey(x, d, lr, dw_min, x_max, d_max, pulses)
@@ -93,27 +119,27 @@ def gains(
     return Gains(length, strongest, slots, x_gain, d_gain)
 
 
-def packed(
-    chances: NDArray[np.float32], x: Floats, d: Floats, gains: Gains
-) -> tuple[Lines, Lines, bool]:
-    """Bit k of a line is set where its chance k is below its odds, and k within its train.
+def drawn(
+    key: np.uint64, x: Rows, d: Rows, scale: tuple[float, float], how: tuple[int, bool, bool]
+) -> Drawn:
+    """All of a mini-batch in one call.
+
+    A line fires in each slot of its sample's train with odds of its size times the sample's gain.
 
     Args:
-        chances: uniform from 0 to 1, ``gains.length`` for each line of each sample: columns first.
-        x: inputs ``(batch, in)``.
-        d: errors ``(batch, out)``; rows go against them.
-        gains: odds are sizes times these.
-
-    Returns:
-        Rows, columns, and whether any odds are above 1.
+        key: what the draws start from.
+        x: inputs ``(batch, in)``, contiguous.
+        d: errors ``(batch, out)``, contiguous; rows go against them.
+        scale: ``lr`` and ``dw_min``.
+        how: as for ``gains``.
     """
     columns, rows = _lines(x.shape), _lines(d.shape)
-    cut = _kernels().pack(
-        chances, x, d, gains.slots, gains.x, gains.d, gains.length, *columns, *rows
+    finite, all_count, wanted, length, strongest, lost = _kernels().draw(
+        key, x, d, scale, how, *columns, *rows
     )
     for values in (*columns, *rows):
         values.flags.writeable = False  # a program takes these as they are
-    return rows, columns, cut
+    return Drawn(finite, all_count, rows, columns, length, wanted, strongest, lost)
 
 
 def _lines(shape: tuple[int, ...]) -> Lines:

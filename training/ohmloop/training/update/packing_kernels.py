@@ -10,6 +10,10 @@ from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_M1, _M2 = np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
+_S15, _S16, _TWO = np.uint32(15), np.uint32(16), np.uint32(2)
+_LOW, _CERTAIN = np.uint64(2**32 - 1), 2.0**30
+
 
 def _kept(function: F) -> F:
     """For functions that call nothing of other files, so that what numba keeps is never stale."""
@@ -17,15 +21,34 @@ def _kept(function: F) -> F:
     return made
 
 
+def _reordered(function: F) -> F:
+    """Sums in any order, for vector registers."""
+    made: F = njit(nogil=True, cache=True, fastmath={"reassoc", "nsz"})(function)
+    return made
+
+
 @_kept
 def _largest(values: Any) -> Any:
-    """Largest size and the sum of sizes, which is not finite where one is not."""
-    most = total = 0.0
+    """Largest size, of finite values."""
+    n = values.shape[0]
+    four = n - n % 4
+    a, b, c, d = abs(values[0]), abs(values[0]), abs(values[0]), abs(values[0])
+    for i in range(0, four, 4):  # four at a time: each waits only for its own
+        w, x, y, z = abs(values[i]), abs(values[i + 1]), abs(values[i + 2]), abs(values[i + 3])
+        a, b = w if w > a else a, x if x > b else b
+        c, d = y if y > c else c, z if z > d else d
+    for i in range(four, n):
+        a = max(a, abs(values[i]))
+    return max(a, b, c, d)
+
+
+@_reordered
+def _sum(values: Any) -> Any:
+    """Of sizes; not finite where one is not."""
+    total = 0.0
     for i in range(values.shape[0]):
-        size = abs(values[i])
-        most = max(most, size)
-        total += size
-    return most, total
+        total += abs(values[i])
+    return total
 
 
 @_kept
@@ -33,8 +56,8 @@ def survey(x: Any, d: Any, lr: Any, dw_min: Any, x_max: Any, d_max: Any, pulses:
     """Fills the last three."""
     finite, all_count, wanted = True, True, 0.0
     for b in range(x.shape[0]):
-        x_max[b], x_sum = _largest(x[b])
-        d_max[b], d_sum = _largest(d[b])
+        x_max[b], x_sum = _largest(x[b]), _sum(x[b])
+        d_max[b], d_sum = _largest(d[b]), _sum(d[b])
         strongest = lr * x_max[b] * d_max[b]
         pulses[b] = strongest / dw_min
         finite &= np.isfinite(x_sum) and np.isfinite(d_sum)
@@ -71,38 +94,109 @@ def gains(
 
 
 @_kept
-def _pack(
-    chances: Any, values: Any, slots: Any, gains: Any, length: Any, trains: Any, signs: Any
-) -> Any:
-    cut = False
-    for b in range(values.shape[0]):
-        for line in range(values.shape[1]):
-            value, train = values[b, line] * gains[b], np.uint64(0)
-            odd, first = abs(value), (b * values.shape[1] + line) * length
-            for k in range(slots[b]):
-                fires = np.uint64(chances[first + k] < odd)
-                train |= fires << np.uint64(k)
-            trains[b, line] = train
-            signs[b, line] = -1 if value < 0 else 1
-            cut |= odd > 1
-    return cut
+def _mix(z: Any) -> Any:
+    z = np.uint32(np.uint32(z ^ np.uint32(z >> _S16)) * _M1)
+    z = np.uint32(np.uint32(z ^ np.uint32(z >> _S15)) * _M2)
+    return np.uint32(z ^ np.uint32(z >> _S15))
 
 
 @_kept
-def pack(
-    chances: Any,
+def _slot(first: Any, high: Any, odds: Any, k: Any, fires: Any) -> None:
+    """Bit ``k`` of ``fires``, for all lines at once in vector registers."""
+    for i in range(odds.shape[0]):
+        z = _mix(np.uint32(_mix(np.uint32(first + np.uint32(i))) ^ high))
+        fires[i] = np.uint32(fires[i] | np.uint32(np.uint32(np.uint32(z >> _TWO) < odds[i]) << k))
+
+
+@_kept
+def _odds(values: Any, gain: Any, odds: Any) -> None:
+    for i in range(values.shape[0]):
+        odds[i] = np.uint32(np.int32(min(abs(values[i]) * gain, 1.0) * _CERTAIN))
+
+
+@_kept
+def _signs(values: Any, flip: Any, signs: Any) -> None:
+    for i in range(values.shape[0]):
+        signs[i] = -flip if values[i] < 0 else flip
+
+
+@_kept
+def _pack(
+    key: Any, start: Any, values: Any, slots: Any, gains: Any, flip: Any, trains: Any, signs: Any
+) -> Any:
+    """Fills the last two; returns how many draws there were before and now.
+
+    A slot fires where draw n, 30 bits, is below the odds. With the halves of the key the draw is
+    ``mix(mix(n + low) ^ high)``; ``mix`` is Wellons' hash-prospector finaliser (bias 0.11).
+    """
+    lines = values.shape[1]
+    low, high = np.uint32(key & _LOW), np.uint32(key >> np.uint64(32))
+    odds, fires = np.empty(lines, np.uint32), np.empty((2, lines), np.uint32)
+    for b in range(values.shape[0]):
+        _odds(values[b], gains[b], odds)
+        _signs(values[b], flip, signs[b])
+        fires.fill(0)
+        for k in range(slots[b]):
+            first = np.uint32(low + np.uint32(start))
+            _slot(first, high, odds, np.uint32(k & 31), fires[k >> 5])
+            start += lines
+        _join(fires[0], fires[1], trains[b])
+    return start
+
+
+@_kept
+def _join(low: Any, high: Any, trains: Any) -> None:
+    for i in range(trains.shape[0]):
+        trains[i] = np.uint64(low[i]) | np.uint64(high[i]) << np.uint64(32)
+
+
+@_kept
+def _lost(x: Any, d: Any, slots: Any, x_gain: Any, d_gain: Any) -> Any:
+    """Share of an update that lines which should fire in more than all slots cannot give."""
+    wanted = kept = 0.0
+    for b in range(slots.shape[0]):
+        x_all, x_kept = _sums(x[b], x_gain[b])
+        d_all, d_kept = _sums(d[b], d_gain[b])
+        wanted += slots[b] * x_all * d_all
+        kept += slots[b] * x_kept * d_kept
+    return 1 - kept / wanted
+
+
+@_kept
+def _sums(values: Any, gain: Any) -> Any:
+    """Of odds, and of what can be had of them."""
+    every = most = 0.0
+    for i in range(values.shape[0]):
+        odds = abs(values[i]) * gain
+        every += odds
+        most += min(odds, 1.0)
+    return every, most
+
+
+@_kept
+def draw(
+    key: Any,
     x: Any,
     d: Any,
-    slots: Any,
-    x_gain: Any,
-    d_gain: Any,
-    length: Any,
+    scale: Any,
+    how: Any,
     columns: Any,
     column_signs: Any,
     rows: Any,
     row_signs: Any,
 ) -> Any:
-    """Fills the last four."""
-    cut = _pack(chances[: x.size * length], x, slots, x_gain, length, columns, column_signs)
-    cut |= _pack(chances[x.size * length :], d, slots, -d_gain, length, rows, row_signs)
-    return cut
+    """Fills the last four, if all is finite and every sample wants some change."""
+    x_max, d_max = np.empty(x.shape[0]), np.empty(x.shape[0])
+    pulses, slots = np.empty(x.shape[0]), np.empty(x.shape[0], np.int64)
+    finite, all_count, wanted = survey(x, d, scale[0], scale[1], x_max, d_max, pulses)
+    if not (finite and all_count):
+        return finite, all_count, wanted, 0, 0.0, 0.0
+    x_gain, d_gain, lost = np.empty(x.shape[0]), np.empty(x.shape[0]), 0.0
+    length, strongest = gains(
+        x_max, d_max, pulses, scale[0], scale[1], how[0], how[1], how[2], slots, x_gain, d_gain
+    )
+    start = _pack(key, 0, x, slots, x_gain, np.int8(1), columns, column_signs)
+    _pack(key, start, d, slots, d_gain, np.int8(-1), rows, row_signs)
+    if (x_max * x_gain).max() > 1 or (d_max * d_gain).max() > 1:
+        lost = _lost(x, d, slots, x_gain, d_gain)
+    return finite, all_count, wanted, length, strongest, lost

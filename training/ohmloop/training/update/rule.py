@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import PulseProgram
 
-Rows = NDArray[np.float64]
+Rows = NDArray[np.floating[Any]]
+"""Of samples, in single or in double precision."""
 
 
 class PulsedUpdate(NamedTuple):

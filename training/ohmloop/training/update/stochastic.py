@@ -21,11 +21,9 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses
 
-from .packing import Gains, gains, packed
-from .rule import PulsedUpdate
-from .samples import Samples, checked
-
-Rows = NDArray[np.float64]
+from .packing import Gains, drawn, gains
+from .rule import PulsedUpdate, Rows
+from .samples import Samples, checked, fitting, not_finite
 
 MAX_BL = 64
 """Slots that a pulse train can hold."""
@@ -76,27 +74,28 @@ def pulsed_update(
         d: gradients of the loss by the outputs ``(batch, out)``.
         lr: learning rate, not negative.
         dw_min: mean weight step of one pulse.
-        rng: draws the trains; column trains first.
+        rng: gives the number that all trains are drawn from.
         settings: lengths and management.
 
     Raises:
         BadInputError: x, d or lr is not finite, lr is negative, or the batch sizes differ.
     """
-    how, samples = settings or PulseSettings(), checked(x, d, lr, dw_min)
-    if samples is None:
-        return PulsedUpdate(None, 0.0)
-    found = line_gains(samples, lr, dw_min, how)
-    lines = samples.x.size + samples.d.size
-    chances = rng.random(lines * found.length, dtype=np.float32)
-    rows, columns, cut = packed(chances, samples.x, samples.d, found)
+    how, (x, d) = settings or PulseSettings(), fitting(x, d, lr)
+    key = rng.integers(1 << 64, dtype=np.uint64)
+    management = how.desired_bl, how.update_management, how.bl_management
+    found = drawn(key, x, d, (lr, dw_min), management)
+    if found.finite and not found.all_count:
+        samples = checked(x, d, lr, dw_min)
+        if samples is None:
+            return PulsedUpdate(None, 0.0)
+        found = drawn(key, samples.x, samples.d, (lr, dw_min), management)
+    if not found.finite:
+        raise not_finite()
+    rows, columns = found.rows, found.columns
     program = CoincidencePulses(
         rows.trains, columns.trains, rows.signs, columns.signs, found.length
     )
-    lost = 0.0
-    if cut:
-        x_odds = np.abs(samples.x) * found.x[:, None]
-        lost = clipped(x_odds, np.abs(samples.d) * found.d[:, None], found.slots)
-    return PulsedUpdate(program, lost, samples.wanted, found.strongest)
+    return PulsedUpdate(program, found.lost, found.wanted, found.strongest)
 
 
 def line_gains(samples: Samples, lr: float, dw_min: float, settings: PulseSettings) -> Gains:

@@ -1,0 +1,57 @@
+"""How often lines fire together: counted in numpy, and compiled where there is much to count."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SPARSE = 8
+"""A crossing that is listed costs as much as so many cells of which each is looked at."""
+_MUCH = 1 << 18
+"""Cells times samples from which what is compiled is worth being loaded."""
+
+
+def add_crossings(
+    total: NDArray[np.int64], rows: NDArray[np.uint64], columns: NDArray[np.uint64]
+) -> None:
+    """Add how often lines fire together, sample by sample.
+
+    Args:
+        total: ``(rows, columns)``.
+        rows: trains ``(samples, rows)``.
+        columns: trains ``(samples, columns)``.
+    """
+    if len(rows) * total.size >= _MUCH:
+        _kernels().add(total, rows, columns)
+    else:
+        _add(total, rows, columns)
+
+
+def _add(total: NDArray[np.int64], rows: NDArray[np.uint64], columns: NDArray[np.uint64]) -> None:
+    """Only lines that do fire, where they are few."""
+    (sample, row), (of_sample, column) = np.nonzero(rows), np.nonzero(columns)
+    firing = np.bincount(of_sample, minlength=len(columns))
+    many = firing[sample]
+    if many.sum() * _SPARSE > len(rows) * total.size:
+        dense = np.zeros(total.shape, np.int32)
+        for row_train, column_train in zip(rows, columns, strict=True):
+            dense += np.bitwise_count(row_train[:, None] & column_train[None, :])
+        total += dense
+        return
+    # Of every row that fires, the columns that fire in its sample lie side by side.
+    ahead = (np.cumsum(firing) - firing)[sample] - (np.cumsum(many) - many)
+    which = np.arange(int(many.sum())) + np.repeat(ahead, many)
+    both = np.repeat(rows[sample, row], many) & columns[of_sample, column][which]
+    cells = np.repeat(row * total.shape[1], many) + column[which]
+    # Of the same type, or numpy adds them the slow way.
+    np.add.at(total.reshape(-1), cells, np.bitwise_count(both).astype(total.dtype))
+
+
+@cache
+def _kernels() -> ModuleType:
+    from . import crossings_kernel  # compiles
+
+    return crossings_kernel
