@@ -26,6 +26,13 @@ from .program_bytes import pack, unpack
 
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
+_SIGNS = np.array([1, -1], np.int8).tobytes()
+_TRAINS = {
+    "row_trains": np.uint64,
+    "column_trains": np.uint64,
+    "row_signs": np.int8,
+    "column_signs": np.int8,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,23 +241,23 @@ class CoincidencePulses(PulseProgram):
         object.__setattr__(self, "length", int(self.length))
         if not 1 <= self.length <= MAX_LENGTH:
             raise ProgramError(f"length {self.length} is not between 1 and {MAX_LENGTH}")
-        for name in ("row_trains", "column_trains"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.uint64, 2, name))
-        for name in ("row_signs", "column_signs"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.int8, 2, name))
-        self._check()
-
-    def _check(self) -> None:
+        for name, kind in _TRAINS.items():
+            given = getattr(self, name)
+            kept = frozen(given, kind, 2, name)
+            if kept is not given:
+                object.__setattr__(self, name, kept)
         if self.row_trains.shape[0] != self.column_trains.shape[0]:
             raise ProgramError("row_trains and column_trains have different batch sizes")
-        for line in ("row", "column"):
-            trains, signs = getattr(self, f"{line}_trains"), getattr(self, f"{line}_signs")
-            if trains.shape != signs.shape:
-                raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
-            if not (np.abs(signs) == 1).all():
-                raise ProgramError(f"{line}_signs may only hold -1 and 1")
-            if int(trains.max()) >> self.length:
-                raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
+        self._check_line("row", self.row_trains, self.row_signs)
+        self._check_line("column", self.column_trains, self.column_signs)
+
+    def _check_line(self, line: str, trains: NDArray[np.uint64], signs: NDArray[np.int8]) -> None:
+        if trains.shape != signs.shape:
+            raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
+        if signs.tobytes().translate(None, _SIGNS):  # the quickest that there is
+            raise ProgramError(f"{line}_signs may only hold -1 and 1")
+        if int(trains.max()) >> self.length:
+            raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -298,8 +305,7 @@ class CoincidencePulses(PulseProgram):
         return 4 * self.batch * self.length * c.slot
 
     def _arrays(self) -> Mapping[str, NDArray[Any]]:
-        names = ("row_trains", "column_trains", "row_signs", "column_signs")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _TRAINS}
 
     def _scalars(self) -> Mapping[str, int]:
         return {"length": self.length}

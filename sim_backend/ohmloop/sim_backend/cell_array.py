@@ -278,12 +278,17 @@ def _state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
         dg_add=of(population.dg_add),
         read_std=of(population.read_std),
         g=arrays.asarray(population.conductance.ravel()),
-        pulses=arrays.asarray(np.zeros(count, np.int32)),
-        reads=arrays.asarray(np.zeros(count, np.int32)),
+        pulses=_zeros(count, arrays),
+        reads=_zeros(count, arrays),
         endurance=arrays.asarray(_endurance(population.endurance)),
         pulse_noise=stream(seed, PULSE),
         read_noise=stream(seed, READ),
     )
+
+
+def _zeros(count: int, arrays: Arrays) -> Any:
+    zeros = np.zeros(count, np.int32)  # which takes no time on the host: a copy would
+    return zeros if isinstance(arrays, NumpyArrays) else arrays.asarray(zeros)
 
 
 def _whole(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,8 @@ from .population_keys import DISTRIBUTION, LOG_NORMAL, SPREAD, Quantity, spoken
 
 _CHUNK = 1 << 15
 """Numbers that are drawn and worked on while a processor's cache has them."""
+_LARGE, _BLOCKS = 1 << 20, 16
+"""Cells from which a map is drawn in so many blocks of rows, on all cores."""
 
 
 def draw(
@@ -35,18 +41,68 @@ def draw(
         return mean
     kind = spoken(values, quantity.name, DISTRIBUTION) or quantity.distribution
     found = np.empty((*shape, *mean.shape), np.float32)
-    rows = max(1, _CHUNK // (shape[1] * max(mean.size, 1)))
-    for row in range(0, shape[0], rows):
+    _all_rows(partial(_fill, quantity, mean, np.float32(spread), kind == LOG_NORMAL), found, rng)
+    return found
+
+
+def between(low: Map, high: Map, shape: tuple[int, int], rng: np.random.Generator) -> Map:
+    """Uniform in the middle three fifths from ``low`` to ``high``, maps or one value for all."""
+    found = np.empty(shape, np.float32)
+    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+    _all_rows(_fill_between, found, rng, low, high)
+    return found
+
+
+def _all_rows(fill: Callable[..., None], found: Map, rng: np.random.Generator, *maps: Map) -> None:
+    """``fill(rows, generator, *maps of those rows)``, on all cores where there are many cells.
+
+    Then every block of rows has a generator of its own, whatever the number of cores, so that the
+    cells do not depend on it.
+    """
+    if found.shape[0] * found.shape[1] < _LARGE:
+        fill(found, rng, *maps)
+        return
+    edges = [len(found) * k // _BLOCKS for k in range(_BLOCKS + 1)]
+    blocks = [slice(a, b) for a, b in pairwise(edges)]
+
+    def of_block(rows: slice, seed: int) -> None:
+        fill(found[rows], np.random.default_rng(seed), *(one[rows] for one in maps))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(of_block, blocks, rng.integers(1 << 63, size=_BLOCKS)))
+
+
+def _fill_between(found: Map, rng: np.random.Generator, low: Map, high: Map) -> None:
+    rows = max(1, _CHUNK // found.shape[1])
+    for row in range(0, found.shape[0], rows):
+        part, bottom = found[row : row + rows], low[row : row + rows]
+        rng.random(dtype=np.float32, out=part)
+        part *= np.float32(0.6)
+        part += np.float32(0.2)
+        part *= high[row : row + rows] - bottom
+        part += bottom
+
+
+def _fill(
+    quantity: Quantity,
+    mean: Map,
+    spread: np.float32,
+    log_normal: bool,
+    found: Map,
+    rng: np.random.Generator,
+) -> None:
+    """Rows of a map."""
+    rows = max(1, _CHUNK // (found.shape[1] * max(mean.size, 1)))
+    for row in range(0, found.shape[0], rows):
         part = found[row : row + rows]
         gains = part if not quantity.axes else np.empty(part.shape[:2], np.float32)
         rng.standard_normal(dtype=np.float32, out=gains)
-        _spread(gains, spread, kind == LOG_NORMAL, quantity)
+        _spread(gains, float(spread), log_normal, quantity)
         np.multiply(gains[..., None] if quantity.axes else gains, mean, out=part)
-        if kind != LOG_NORMAL:
-            part *= np.float32(spread)
+        if not log_normal:
+            part *= spread
             part += mean
         _within(part, quantity)
-    return found
 
 
 def _spread(gains: Map, spread: float, log_normal: bool, quantity: Quantity) -> None:

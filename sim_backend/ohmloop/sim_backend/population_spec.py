@@ -13,9 +13,9 @@ from ohmloop.drivers import BadInputError
 from ohmloop.drivers.validation import Record
 
 from .defects import CellChoice, apply_defects
-from .draws import draw
+from .draws import between, draw
 from .effects import Effect, Forming, Telegraph
-from .population import Map, Population
+from .population import Population
 from .population_checks import Problems, checked_keys
 from .population_keys import NOISE, defaults, effects_in, of_effect, of_response, quantities
 from .responses import response_class
@@ -115,7 +115,8 @@ def sample(spec: PopulationSpec, shape: tuple[int, int], rng: np.random.Generato
     """
     kind, values = response_class(spec.model), spec.model_extra or {}
     parameters = [draw(q, values, shape, rng) for q in of_response(kind)]
-    start = _start(spec.start, parameters[0], parameters[1], shape, rng)
+    low, high = parameters[:2]
+    start = np.broadcast_to(low, shape) if spec.start == "low" else between(low, high, shape, rng)
     noise: dict[str, Any] = {q.name: draw(q, values, shape, rng) for q in NOISE}
     effects = tuple(_effect(e, spec, values, shape, rng) for e in effects_in(values))
     for forming in (e for e in effects if isinstance(e, Forming)):
@@ -139,16 +140,3 @@ def _effect(
         pristine = rng.random(shape, np.float32) < spec.forming_share
         return replace(effect, voltage=effect.voltage * pristine)
     return effect
-
-
-def _start(
-    where: str, low: Map, high: Map, shape: tuple[int, int], rng: np.random.Generator
-) -> Map:
-    if where == "low":
-        return np.broadcast_to(low, shape)
-    start: Map = rng.random(shape, np.float32)
-    start *= np.float32(0.6)
-    start += np.float32(0.2)
-    start *= high - low
-    start += low
-    return start
