@@ -74,6 +74,7 @@ def test_what_is_no_plain_chain_goes_through_torch() -> None:
     assert Chain.of(model, LOSS) is not None
     assert Chain.of(model, nn.functional.mse_loss) is None
     assert Chain.of(nn.Sequential(model), LOSS) is None
+    assert Chain.of(nn.Sequential(*model, *model), LOSS) is None
     assert Chain.of(mlp([3, 2], seed=0), LOSS) is None
     assert Chain.of(nn.Sequential(*model, nn.Dropout()), LOSS) is None
     assert Chain.of(model_on_a_twin(output_scale="layer"), LOSS) is None

@@ -62,7 +62,9 @@ class Chain:
             else:
                 return None
         hooked = any(_hooks(module) for module in (model, *model))
-        return None if hooked or not links else cls(links)
+        analog = [link.layer for link in links if isinstance(link, _Analog)]
+        twice = len(set(analog)) < len(analog)  # whose gradients would have to be added up
+        return None if hooked or twice or not links else cls(links)
 
     @torch.no_grad()
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
