@@ -55,7 +55,7 @@ class Chain:
             return None
         links: list[_Link] = []
         for layer in model:
-            if type(layer) is AnalogLinear and layer.output_scale is None:
+            if type(layer) is AnalogLinear:
                 links.append(_Analog(layer))
             elif type(layer) in _ACTIVATIONS:
                 links.append(_Activation(*_ACTIVATIONS[type(layer)]))
@@ -97,6 +97,7 @@ class Chain:
             d = self._links[k].backward(d, wanted=k > self._first)
 
 
+_NOTHING = torch.empty(0)
 _MEAN, _IGNORED = 1, -100
 """Torch's own numbers: the mean over samples, and the class that does not count."""
 
@@ -105,39 +106,46 @@ class _Analog:
     def __init__(self, layer: AnalogLinear) -> None:
         self.layer = layer
         self._x: Tensor | None = None
+        self._product = _NOTHING
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.layer.weight, self.layer.bias
+        bias, scale = self.layer.bias, self.layer.output_scale
         if self.layer.analog_bias:
             x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
-        self._x = x
-        y = weight.forward(x)
+        y = self.layer.weight.forward(x)
+        self._x, self._product = x, y
+        y = y if scale is None else y * scale
         return y if bias is None else y + bias
 
     def backward(self, d: Tensor, wanted: bool) -> Tensor | None:
-        weight, bias, x = self.layer.weight, self.layer.bias, self._x
-        assert x is not None
-        if weight.requires_grad:
-            weight.record(x, d)
+        weight, bias, scale = self.layer.weight, self.layer.bias, self.layer.output_scale
+        assert self._x is not None
         if bias is not None and bias.requires_grad:
             bias.grad = d.sum(dim=0)
+        if scale is not None:
+            if scale.requires_grad:
+                scale.grad = (d * self._product).sum_to_size(scale.shape)
+            d = d * scale
+        if weight.requires_grad:
+            weight.record(self._x, d)
         if not wanted:
             return None
         back = weight.backward_product(d)
         return back[:, :-1] if self.layer.analog_bias else back
 
     def forget(self) -> None:
-        self._x = None
+        self._x, self._product = None, _NOTHING
         self.layer.weight.forget()
-        if self.layer.bias is not None:
-            self.layer.bias.grad = None
+        for digital in (self.layer.bias, self.layer.output_scale):
+            if digital is not None:
+                digital.grad = None
 
 
 class _Activation:
     def __init__(
         self, function: Callable[[Tensor], Tensor], back: Callable[[Tensor, Tensor], Tensor]
     ) -> None:
-        self._function, self._back, self._y = function, back, torch.empty(0)
+        self._function, self._back, self._y = function, back, _NOTHING
 
     def forward(self, x: Tensor) -> Tensor:
         self._y = self._function(x)
@@ -147,7 +155,7 @@ class _Activation:
         return self._back(d, self._y) if wanted else None
 
     def forget(self) -> None:
-        self._y = torch.empty(0)
+        self._y = _NOTHING
 
 
 _ACTIVATIONS: dict[type[nn.Module], tuple[Any, Any]] = {
