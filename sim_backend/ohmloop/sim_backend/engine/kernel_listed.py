@@ -19,6 +19,8 @@ from .kernel_queue import BLOCK, SLOTS, give_listed, new_queue, popcount
 @compiled
 def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
     """Rows ``start`` to ``stop``; arguments and result as of ``kernels.coincidences``."""
+    if rows[0].shape[0] == 1:
+        return _listed_once(cells, rows, columns, start, stop)
     queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
     firing = _firing(columns[0])
     size, downs = np.zeros(width, np.int32), np.zeros(width, np.uint32)
@@ -40,6 +42,31 @@ def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
             total += given
         if hit > 0:
             some = _list(cells, queue, some, row * width, touched[:hit], size, downs)
+    give_listed(cells, queue, some)
+    return total
+
+
+@compiled
+def _listed_once(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
+    """Where a cell is met once, it goes to the list at once."""
+    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
+    starts, which = _firing(columns[0])
+    trains, signs, some_weak = columns[0][0], columns[1][0], cells.up == ZERO or cells.down == ZERO
+    for row in range(start, stop):
+        train, sign = rows[0][0, row], rows[1][0, row]
+        for e in range(starts[1] if train != 0 else 0):
+            if some == BLOCK:
+                give_listed(cells, queue, some)
+                some = 0
+            column = which[e]
+            n = popcount(np.uint32(train & trains[column]))
+            down = np.uint32(np.int32(sign * signs[column]) >> 1)
+            if some_weak:
+                n = n if (cells.down if down > 0 else cells.up) != ZERO else np.uint32(0)
+            queue.index[some], queue.size[some] = np.int32(row * width + column), np.int32(n)
+            queue.downs[some] = ((np.uint32(1) << n) - np.uint32(1)) & down
+            some += n > 0
+            total += np.int64(n)
     give_listed(cells, queue, some)
     return total
 
