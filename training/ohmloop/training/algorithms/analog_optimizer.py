@@ -90,11 +90,15 @@ class AnalogOptimizer(torch.optim.Optimizer):
             analog.check_records()
         self.clipped = 0.0
         for group in self.param_groups:
+            digital = []
             for parameter in group["params"]:
                 if isinstance(parameter, AnalogParameter):
                     self.step_analog(parameter, group)
                 elif parameter.grad is not None:
-                    parameter.add_(parameter.grad, alpha=-group["lr"])
+                    digital.append(parameter)
+            if digital:
+                gradients = [parameter.grad for parameter in digital]
+                torch._foreach_add_(digital, gradients, alpha=-group["lr"])
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
