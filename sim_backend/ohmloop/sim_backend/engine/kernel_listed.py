@@ -11,9 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .kernel_cells import ZERO
+from .kernel_cells import ZERO, pulse
 from .kernel_noise import compiled
 from .kernel_queue import BLOCK, SLOTS, give_listed, new_queue, popcount
+
+_FEW = 32
+"""Crossings a row below which cells are pulsed one by one."""
+_SIDE_BY_SIDE = 32
+"""Columns that are passed over at once if none of them fires."""
 
 
 @compiled
@@ -21,8 +26,10 @@ def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
     """Rows ``start`` to ``stop``; arguments and result as of ``kernels.coincidences``."""
     if rows[0].shape[0] == 1:
         return _listed_once(cells, rows, columns, start, stop)
-    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
     firing = _firing(columns[0])
+    if _crossings(rows[0], firing[0], start, stop) < _FEW * (stop - start):
+        return _one_by_one(cells, rows, columns, firing, start, stop)
+    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
     size, downs = np.zeros(width, np.int32), np.zeros(width, np.uint32)
     touched = np.empty(width + 1, np.int32)  # one more, written to when all are on it
     cut = rows[0].shape[0] // rows[1].shape[0]
@@ -72,16 +79,53 @@ def _listed_once(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
 
 
 @compiled
+def _crossings(rows: Any, starts: Any, start: Any, stop: Any) -> Any:
+    """Of lines that fire, over all parts; ``starts`` as of ``_firing``."""
+    found = 0
+    for part in range(rows.shape[0]):
+        firing = 0
+        for row in range(start, stop):
+            firing += rows[part, row] != 0
+        found += firing * (starts[part + 1] - starts[part])
+    return found
+
+
+@compiled
+def _one_by_one(cells: Any, rows: Any, columns: Any, firing: Any, start: Any, stop: Any) -> Any:
+    """Where rows have a few pulses each, a list takes longer than they do."""
+    starts, which = firing
+    width, total, cut = columns[0].shape[1], np.int64(0), rows[0].shape[0] // rows[1].shape[0]
+    for row in range(start, stop):
+        for part in range(rows[0].shape[0]):
+            train, b = rows[0][part, row], part // cut
+            for e in range(starts[part], starts[part + 1] if train != 0 else starts[part]):
+                column = which[e]
+                up = rows[1][b, row] * columns[1][b, column] > 0
+                n = np.int64(popcount(np.uint32(train & columns[0][part, column])))
+                if n > 0 and (cells.up if up else cells.down) != ZERO:
+                    for _ in range(n):
+                        pulse(cells, row * width + column, up)
+                    total += n
+    return total
+
+
+@compiled
 def _firing(trains: Any) -> Any:
     """Where each part's columns start in the list of those that fire, and that list."""
     starts = np.empty(trains.shape[0] + 1, np.int64)
-    which = np.empty(trains.size, np.int32)
-    found = 0
+    which = np.empty(trains.size + 1, np.int32)
+    found, width = 0, trains.shape[1]
     for part in range(trains.shape[0]):
         starts[part] = found
-        for column in range(trains.shape[1]):
-            which[found] = column
-            found += trains[part, column] != 0
+        train = trains[part]
+        for first in range(0, width, _SIDE_BY_SIDE):
+            last = min(first + _SIDE_BY_SIDE, width)
+            fires = np.uint16(0)
+            for column in range(first, last):
+                fires |= train[column]
+            for column in range(first, last if fires != 0 else first):
+                which[found] = column
+                found += train[column] != 0
     starts[trains.shape[0]] = found
     return starts, which
 
