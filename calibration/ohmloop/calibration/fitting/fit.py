@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ohmloop.calibration.health import Health, judge
 
+from .bounds import at_the_ends, pinned_at, pins_of, with_bounds
 from .cell_fit import CellFit
 from .entries import filter_of
 from .families import Candidate, Family, family_of
@@ -30,9 +31,6 @@ _ROUNDS, _ALONE = 12, 3
 _SETTLED = 0.02
 """Of the logarithms of the chip's noises, between rounds."""
 _NUDGE = 1e-6
-_DOUBT = 3.0
-"""Of the logarithm of a probability, by which a hard bound must be likelier where readings end than
-outside: the highest of many readings always looks a little like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,7 @@ class Fitted:
         frame: of the cells.
         best: where the scoring ended.
         scatter: of the scores about it, ``(cells, x, x)``; the information, where they are normal.
+        pinned: bounds that no reading tells of, ``(2, cells)``; they are not fitted.
     """
 
     family: Family
@@ -52,6 +51,7 @@ class Fitted:
     frame: Frame
     best: Optimum
     scatter: Array
+    pinned: NDArray[np.bool_]
 
     @property
     def parameters(self) -> tuple[Array, ...]:
@@ -99,7 +99,7 @@ def fit_good(
     family: Family,
     noise: NoiseModel,
     rounds: int = _ROUNDS,
-    first: Array | None = None,
+    first: Fitted | None = None,
     iterations: int = 60,
 ) -> Fitted:
     """Fit cells that can be.
@@ -110,7 +110,7 @@ def fit_good(
         family: coordinates of the response function.
         noise: those of the noises.
         rounds: how often noises are corrected, and shared over the chip, at most.
-        first: coordinates to start from, where something better is known than the family's start.
+        first: a fit to start from, where something better is known than the family's start.
         iterations: of each maximisation, at most.
     """
     k = family.size
@@ -126,25 +126,31 @@ def fit_good(
     problem = Problem(
         model, traj.steps, low, high, prior, _precision(family, width), np.zeros_like(start)
     )
-    best = maximise(problem, start if first is None else first, iterations)
-    if first is None and family.bounded and family.hard:
-        best = _with_bounds(problem, best, start, iterations)
+    if first is not None:
+        problem = pinned_at(problem, first.pinned)
+    best = maximise(problem, start if first is None else first.best.x, iterations)
+    dwells = first is None and family.bounded and family.hard
+    if dwells:
+        best = likelier(problem, best, maximise(problem, at_the_ends(start), iterations))
+        problem, best = with_bounds(problem, (low, high), best, iterations)
     if not noise.steps and (first is None or not best.converged.all()):
         shot = _shooting(traj, frame, family, noise, iterations)
         best = likelier(problem, best, maximise(problem, shot, iterations))
     for done in range(1, rounds + 1):
         before, problem = problem, _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)
+        if dwells and done == 1:  # with noises that the chip knows better than a cell
+            problem, best = with_bounds(problem, (low, high), best, iterations)
         change = np.abs(problem.prior[k:] - before.prior[k:]).max()
         if done >= _ALONE and change < _SETTLED:
             break
     if not rounds:
-        return Fitted(family, noise, frame, best, best.information)
+        return Fitted(family, noise, frame, best, best.information, pins_of(problem))
     best = retried(problem, best, start, iterations)
     root = np.sqrt(excess(problem, best))
     more = root[:, :, None] * root[:, None, :] - 1
     scatter = best.information + more * (best.information - problem.precision)
-    return Fitted(family, noise, frame, best, scatter)
+    return Fitted(family, noise, frame, best, scatter, pins_of(problem))
 
 
 _WIDE = float(np.log(0.1))
@@ -163,23 +169,6 @@ def _shooting(
     noisy = NoiseModel(("dg_std",), noise.additive_read)
     x = fit_good(traj, frame, family, noisy, 0, None, iterations).best.x
     return np.concatenate([x[: family.size], np.full((1, x.shape[1]), _WIDE)])
-
-
-def _with_bounds(problem: Problem, best: Optimum, start: Array, iterations: int) -> Optimum:
-    """Hard bounds where readings end, or outside of them, whichever is likelier; one by one.
-
-    Where cells dwelt at a bound, one that starts farther out than the read noise has no slope that
-    leads to it. Where they did not, the highest reading makes a peak of the likelihood that means
-    nothing.
-    """
-    ends = start.copy()
-    ends[0], ends[1] = 0.0, 1.0
-    best = likelier(problem, best, maximise(problem, ends, iterations))
-    for bound in (0, 1):
-        outside = best.x.copy()
-        outside[bound] = start[bound]
-        best = likelier(problem, best, maximise(problem, outside, iterations), -_DOUBT)
-    return best
 
 
 def _better(problem: Problem, best: Optimum, family: Family, k: int) -> Problem:
@@ -257,6 +246,9 @@ def in_units(fitted: Fitted, health: NDArray[np.int8], good: NDArray[np.intp]) -
     part = jacobian @ inner @ jacobian.transpose(0, 2, 1)
     fixed = (jacobian == 0).all(axis=(0, 2))
     part[:, fixed, :] = part[:, :, fixed] = np.nan
+    off = family.unresolved(fitted.parameters)
+    own = np.arange(len(off))
+    part[:, own, own] += off.T**2
     names = (*family.names, *noise.names)
     covariance = np.full((count, len(names), len(names)), np.nan)
     covariance[good] = part

@@ -116,7 +116,7 @@ def hold_out(traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel
     errors = np.full((traj.cells, traj.steps), np.nan)
     variances = np.ones_like(errors)
     run = filter_of(family.response)
-    first = fit_good(traj, frame, family, noise, rounds=0).best.x
+    first = fit_good(traj, frame, family, noise, rounds=0)
     for fold in range(FOLDS):
         held = blocks % FOLDS == fold
         held &= blocks > 0 if blocks[0] == fold else True
