@@ -14,6 +14,7 @@ from scipy import stats
 from ohmloop.calibration.fitting import FAMILIES, Trajectories, fit_trajectories
 from ohmloop.calibration.fitting.families import family_of
 from ohmloop.calibration.fitting.families.piecewise import _ALONE, PiecewiseFamily
+from ohmloop.calibration.fitting.large import LEARNT
 from ohmloop.calibration.fitting.start import frame_of
 from ohmloop.drivers import BadInputError, CellPulses
 from ohmloop.sim_backend import Population, TwinCrossbar
@@ -123,6 +124,34 @@ def test_coverage_of_every_one(family, record_property):
         record_property(f"coverage of {name}", float(np.mean(np.abs(z) < 1.96)))
         check_not_wide(name, z)
         check_not_narrow(name, z)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("family", ["soft-bounds", "neurosim-step"])
+def test_coverage_of_a_large_chip(family, record_property):
+    """Most of its cells start from what others tell of the chip."""
+    traj, truth = trajectories(response_class(family), TRUTH[family], shape=(33, 33))
+    assert traj.cells > 2 * LEARNT
+    fit = fit_trajectories(traj, family)
+    names = [*response_class(family).units, *NOISES, *DERIVED]
+    for name, z in standardised(fit, truth, names).items():
+        record_property(f"coverage of {name}", float(np.mean(np.abs(z) < 1.96)))
+        check_not_wide(name, z)
+        check_not_narrow(name, z)
+
+
+@pytest.mark.parametrize("family", ["constant-step", "soft-bounds"])
+def test_cells_that_learn_from_others_are_fitted_alike(family, monkeypatch):
+    """One likelihood, another way up: maxima are the same but for the noises' prior."""
+    traj, _ = trajectories(response_class(family), TRUTH[family])
+    whole = fit_trajectories(traj, family)
+    monkeypatch.setattr("ohmloop.calibration.fitting.large.LEARNT", 48)
+    learnt = fit_trajectories(traj, family)
+    assert learnt.usable.all()
+    for name in ("g_min", "g_max", "dg_min", "dg_std"):
+        apart = np.abs(learnt.value(name) - whole.value(name)) / whole.stderr()[name]
+        assert np.median(apart) < 0.1, name
+        assert np.quantile(apart, 0.98) < 0.5, name
 
 
 def test_bounds_that_were_not_reached_are_not_where_readings_end():

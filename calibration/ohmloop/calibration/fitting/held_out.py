@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from .entries import filter_of
 from .families import Family
-from .fit import Fitted, fit_good, inverse_information, model_of
+from .maximum import Fitted, fit_good, inverse_information
 from .noises import NoiseModel
+from .problem import model_of
 from .robust import log_density, weight
 from .start import Frame
 from .trajectories import Array, Trajectories
