@@ -10,7 +10,7 @@ from ohmloop.calibration.fitting.entries import filter_of
 from ohmloop.calibration.fitting.reference import Noise, prediction_errors
 from ohmloop.calibration.fitting.robust import CONSISTENCY, log_density, weight
 from ohmloop.drivers import CellPulses
-from ohmloop.sim_backend.responses import ConstantStep, SoftBounds
+from ohmloop.sim_backend.responses import ConstantStep, NeuroSimStep, SoftBounds
 
 NOTHING_HELD = np.zeros(3, bool)
 
@@ -49,7 +49,14 @@ def test_moments_are_those_of_many_cells(response, g0, count):
     assert variance**0.5 == pytest.approx(g.std(), rel=0.15 if at_bound else 0.02, abs=5e-8)
 
 
-def test_compiled_is_the_definition():
+@pytest.mark.parametrize(
+    ("response", "usual"),
+    [
+        (SoftBounds, (0.03, 0.02)),
+        (NeuroSimStep, (60.0, 70.0, 1.2, -0.8)),  # by another law that is the same
+    ],
+)
+def test_compiled_is_the_definition(response, usual):
     rng, cells, steps = np.random.default_rng(3), 5, 30
     traj = Trajectories(
         np.where(
@@ -59,10 +66,10 @@ def test_compiled_is_the_definition():
         rng.random(steps) < 0.1,
     )
     held = rng.random(steps) < 0.3
-    values = [rng.uniform(0.9, 1.1, 2 * cells) * v for v in (5e-6, 60e-6, 0.03, 0.02)]
+    values = [rng.uniform(0.9, 1.1, 2 * cells) * v for v in (5e-6, 60e-6, *usual)]
     noises = noise(2 * cells, 0.4, 2e-8, 0.01)
-    fast = filter_of(SoftBounds)(values, noises, traj, held)
-    plain = prediction_errors(SoftBounds(*values), noises, traj, held)
+    fast = filter_of(response)(values, noises, traj, held)
+    plain = prediction_errors(response(*values), noises, traj, held)
     for a, b in zip(fast, plain, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-18)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,45 @@ def test_a_killed_process_leaves_a_file_that_goes_on(tmp_path):
     measure(RECIPE, chip, again)
     assert all(again.is_done(name) for name in RECIPE.names)
     again.close()
+
+
+class Watched(Mortal):
+    """Keeps what is on the disk when a program comes to it, as a loss of power would leave it."""
+
+    def __init__(self, path, statements) -> None:
+        super().__init__()
+        self.path, self.statements = path, statements
+        self.left, self.waited = [], []
+
+    def _pulse(self, program, sequence):
+        copy = self.path.with_name(f"left{len(self.left)}.sqlite")
+        for suffix in ("", "-wal"):  # the commit is in one of them
+            shutil.copy(f"{self.path}{suffix}", f"{copy}{suffix}")
+        self.left.append(copy)
+        synchronous = [i for i, s in enumerate(self.statements) if "pragma synchronous" in s]
+        written = max(i for i, s in enumerate(self.statements) if s.startswith("insert into steps"))
+        at_commit = [self.statements[i] for i in synchronous if i < written][-1:]
+        self.waited.append(at_commit == ["pragma synchronous = full"])
+        self.statements.clear()
+        return super()._pulse(program, sequence)
+
+
+def test_a_loss_of_power_repeats_no_pulse(tmp_path):
+    """A program is on the disk when it is sent: sqlite waited for it (``synchronous`` was full)."""
+    statements: list[str] = []
+    store = MeasurementStore(tmp_path / "m.sqlite")
+    store._db.set_trace_callback(statements.append)
+    chip = Watched(tmp_path / "m.sqlite", statements)
+    measure(RECIPE, chip, store, seed=3)
+    store.close()
+    assert len(chip.waited) == len(chip.sent) > 3
+    assert all(chip.waited)
+    for number, left in enumerate(chip.left):
+        again, rest = MeasurementStore(left), Mortal()
+        measure(RECIPE, rest, again)
+        assert rest.sent == chip.sent[number + 1 :]
+        assert [s.state for s in again.steps()].count("in doubt") == 1
+        again.close()
 
 
 def test_other_arguments_are_refused():

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ohmloop.sim_backend import responses
 from ohmloop.sim_backend.engine import kernel_noise, laws
-from ohmloop.sim_backend.responses import ResponseFunction
+from ohmloop.sim_backend.responses import LinearStep, NeuroSimStep, ResponseFunction
 
 from . import kernels, reference
 from .reference import Filter, Noise
@@ -35,6 +35,8 @@ def filter_of(response: type[ResponseFunction]) -> Filter:
     """The fastest filter that there is for a response function."""
     if not response.compiled:
         return _plain(response)
+    if response is NeuroSimStep:  # lines: two exponentials a cell, in place of four a pulse
+        return _by_lines(filter_of(LinearStep))
     kept = laws.built_in(response)
     entry, made = _entry(_stamp() if kept else 0, kept), laws.parameters_of(response)
 
@@ -54,6 +56,16 @@ def filter_of(response: type[ResponseFunction]) -> Filter:
         return out
 
     return run
+
+
+def _by_lines(run: Filter) -> Filter:
+    def converted(
+        parameters: Sequence[Array], noise: Noise, traj: Trajectories, held: NDArray[np.bool_]
+    ) -> tuple[Array, Array]:
+        up, slope_up, down, slope_down = NeuroSimStep.lines(np, *parameters)
+        return run((*parameters[:2], up, down, slope_up, slope_down), noise, traj, held)
+
+    return converted
 
 
 def _plain(response: type[ResponseFunction]) -> Filter:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from .entries import filter_of
 from .families import Family
-from .fit import Fitted, fit_good, inverse_information, model_of
+from .maximum import Fitted, fit_good, inverse_information
 from .noises import NoiseModel
+from .problem import model_of
 from .robust import log_density, weight
 from .start import Frame
 from .trajectories import Array, Trajectories
@@ -116,7 +117,7 @@ def hold_out(traj: Trajectories, frame: Frame, family: Family, noise: NoiseModel
     errors = np.full((traj.cells, traj.steps), np.nan)
     variances = np.ones_like(errors)
     run = filter_of(family.response)
-    first = fit_good(traj, frame, family, noise, rounds=0).best.x
+    first = fit_good(traj, frame, family, noise, rounds=0)
     for fold in range(FOLDS):
         held = blocks % FOLDS == fold
         held &= blocks > 0 if blocks[0] == fold else True

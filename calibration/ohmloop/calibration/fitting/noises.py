@@ -111,7 +111,9 @@ def population(problem: Problem, best: Optimum, means: int) -> tuple[Array, Arra
         weight = 1 / (width**2 + alone[near]) ** 2
         centre = np.average(estimate[near], axis=0, weights=np.sqrt(weight))
         excess = (estimate[near] - centre) ** 2 - alone[near]
-        square = (weight * excess).sum(axis=0) / weight.sum(axis=0)
+        total = weight.sum(axis=0)
+        # and one standard error: a prior that is too narrow is the worse mistake
+        square = (weight * excess).sum(axis=0) / total + np.sqrt(2 / total)
         width = np.sqrt(np.maximum(square, NARROWEST**2))
     trust = np.linalg.inv(variance[near] + np.diag(width**2))
     weighed = np.einsum("cij,cj->i", trust, estimate[near])

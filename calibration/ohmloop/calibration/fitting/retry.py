@@ -32,7 +32,8 @@ def retried(problem: Problem, best: Optimum, start: Array, iterations: int) -> O
         if not lost.size:
             break
         found = maximise(part_of(problem, lost), first[:, lost], _LONGER * iterations)
-        best = _with(best, found, lost)
+        good = np.flatnonzero(found.converged)
+        best = best.put(lost[good], found.of(good))
     return best
 
 
@@ -61,12 +62,3 @@ def _starts(best: Optimum, start: Array) -> Iterator[Array]:
     yield among
     yield start
     yield (start + among) / 2
-
-
-def _with(best: Optimum, found: Optimum, cells: NDArray[np.intp]) -> Optimum:
-    taken, some = cells[found.converged], found.converged
-    x, information = best.x.copy(), best.information.copy()
-    converged, value = best.converged.copy(), best.value.copy()
-    x[:, taken], information[taken] = found.x[:, some], found.information[some]
-    converged[taken], value[taken] = True, found.value[some]
-    return Optimum(x, information, converged, value)

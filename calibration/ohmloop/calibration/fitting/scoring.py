@@ -77,6 +77,20 @@ class Optimum:
     converged: NDArray[np.bool_]
     value: Array
 
+    def put(self, cells: NDArray[np.intp], found: Optimum) -> Optimum:
+        """The same, some cells replaced by those of another, in order."""
+        x, information = self.x.copy(), self.information.copy()
+        converged, value = self.converged.copy(), self.value.copy()
+        x[:, cells], information[cells] = found.x, found.information
+        converged[cells], value[cells] = found.converged, found.value
+        return Optimum(x, information, converged, value)
+
+    def of(self, cells: NDArray[np.intp]) -> Optimum:
+        """Of some cells."""
+        return Optimum(
+            self.x[:, cells], self.information[cells], self.converged[cells], self.value[cells]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Slopes:

@@ -17,7 +17,8 @@ from .degrees import drifting, noisy
 from .measured import Readings
 from .outliers import Mask, typical
 from .screening import screened
-from .steps import Steps, read_noise, steps
+from .steps import Steps, steps
+from .still import read_noise
 from .together import together
 from .words import Evidence
 
@@ -116,7 +117,7 @@ def assess(
     moving = drifting(chip, sound, criteria)
     codes = _refined(codes, chip, sound)
     codes[weak & scatter.ill] = Health.NOISY
-    lines, notes = together(chip, reading[0], ~np.isin(codes, (Health.OPEN, Health.UNREADABLE)))
+    lines, notes = together(chip, reading.std, ~np.isin(codes, (Health.OPEN, Health.UNREADABLE)))
     shared = np.zeros(chip.shape, bool)
     for one in lines:
         shared[list(one.rows)] = True
@@ -135,7 +136,7 @@ def assess(
     usable = np.isin(codes, (Health.OK, *GRADUAL)) & ~unfit
     usable &= ~(weak | scatter.useless | moving.useless | _too_slow(found, slow, sound, criteria))
     health, mask = codes.reshape(chip.shape).astype(np.int8), usable.reshape(chip.shape)
-    say = Evidence(chip, found, reading[0], sound, scatter.times, moving.change)
+    say = Evidence(chip, found, reading.std, sound, scatter.times, moving.change)
     defects = [Defect(Health.LINES_TOGETHER, one.rows, one.columns, one.evidence) for one in lines]
     defects += [
         Defect(code, *place, say(code, cells))

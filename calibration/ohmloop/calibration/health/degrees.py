@@ -11,6 +11,7 @@ from .criteria import HealthCriteria
 from .measured import Readings
 from .outliers import Array, Mask, limits, typical
 from .steps import Steps, trend
+from .still import ReadNoise, beside_usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +38,26 @@ class Drifting:
 def noisy(
     chip: Readings,
     found: Steps,
-    reading: tuple[Array, Array],
+    reading: ReadNoise,
     sound: Mask,
     weak: Mask,
     criteria: HealthCriteria,
 ) -> Noisy:
     """Cells whose readings, or whose changes under pulses, scatter more than the others'.
 
-    A cell counts where it stands out both in siemens and in proportion (to its reading, to its
-    step): where noise is the meter's, dark cells stand out in proportion alone, and where it is
-    the cells', bright ones in siemens alone. Of cells that are too weak to tell whether they move,
-    steps are no measure: noise may be why.
+    Readings count beside what is usual at their level. Steps count where they scatter more both in
+    siemens and in proportion to the step: where noise is the meter's, weak cells stand out in
+    proportion alone, and where it is the cells', strong ones in siemens alone. Of cells that are
+    too weak to tell whether they move, steps are no measure: noise may be why.
     """
-    noise, pairs = reading
+    noise, free = reading.std, reading.free
     with np.errstate(invalid="ignore", divide="ignore"):
-        level = np.abs(np.nanmean(chip.readings, axis=0))
-        enough = pairs >= 3
-        of_reads = _outstanding(noise, noise / level, sound & enough, weak & enough, criteria)
+        enough = free >= 3
+        beside = beside_usual(reading, sound & enough)
+        of_reads = _outstanding((beside,), sound & enough, weak & enough, criteria)
         per_step = np.where(weak, np.inf, found.scatter / found.move)
-        of_steps = _outstanding(found.scatter, per_step, sound, weak, criteria)
-        least = noise * np.sqrt(pairs / stats.chi2.isf(criteria.alpha, np.maximum(pairs, 1)))
+        of_steps = _outstanding((found.scatter, per_step), sound, weak, criteria)
+        least = noise * np.sqrt(free / stats.chi2.isf(criteria.alpha, np.maximum(free, 1)))
         useless = enough & (least > criteria.noisy_for_use * _range(chip))
     times = np.fmax(of_reads, of_steps)
     ill = (sound & useless) | (times > 0)
@@ -79,14 +80,14 @@ def drifting(chip: Readings, sound: Mask, criteria: HealthCriteria) -> Drifting:
 
 
 def _outstanding(
-    absolute: Array, relative: Array, among: Mask, also: Mask, criteria: HealthCriteria
+    measures: tuple[Array, ...], among: Mask, also: Mask, criteria: HealthCriteria
 ) -> Array:
-    """How many times the typical cell's of ``among``, where a cell of both stands out; else 0."""
-    out, times = among | also, np.full(absolute.size, np.inf)
-    for values in (absolute, relative):
+    """How many times the typical cell's of ``among``, where a cell stands out in all; else 0."""
+    out, times = among | also, np.full(among.size, np.inf)
+    for values in measures:
         usual = typical(values, among)
         if usual == 0:
-            return np.zeros(absolute.size)
+            return np.zeros(among.size)
         out &= values > max(limits(values, among, criteria.z)[1], criteria.noisy * usual)
         times = np.fmin(times, values / usual)
     return np.where(out, times, 0.0)

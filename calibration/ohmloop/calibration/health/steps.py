@@ -52,22 +52,6 @@ def steps(readings: Array, pulses: NDArray[np.int32], starts: NDArray[np.bool_])
     return Steps(up + down, np.hypot(up_error, down_error), free, scatter)
 
 
-def read_noise(
-    readings: Array, pulses: NDArray[np.int32], starts: NDArray[np.bool_]
-) -> tuple[Array, Array]:
-    """Noise of one reading, from successive readings without a pulse between.
-
-    Returns:
-        Standard deviation, S, not-a-number where there is no such pair; and how many pairs.
-    """
-    change, usable = _changes(readings, starts)
-    still = usable & (pulses[1:] == 0)
-    pairs = still.sum(axis=0)
-    squares = np.where(still, change, 0.0) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.sqrt(squares.sum(axis=0) / (2 * pairs)), pairs.astype(float)
-
-
 def trend(
     readings: Array, pulses: NDArray[np.int32], starts: NDArray[np.bool_], time: Array
 ) -> tuple[Array, Array, Array]:

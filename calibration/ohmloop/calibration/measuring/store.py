@@ -9,8 +9,8 @@
 
 A pulse program is written down before it is sent, and again when it is done; a reading, as soon as
 it is there. So a process killed at any moment leaves at most one program open, and that one is in
-doubt. A loss of power may take the last steps with it: what the operating system had not yet
-written, and never what was written before the last checkpoint, at most 16 MiB of the file ago.
+doubt. A program is on the disk, with all that came before it, when it is sent: a loss of power may
+take what came back since, which is then in doubt or read again, but never that a program was sent.
 """
 
 from __future__ import annotations
@@ -230,7 +230,10 @@ class MeasurementStore:
         time: float,
         seconds: float | None = None,
     ) -> int:
-        """Write a step down, before it is done or after; returns its number."""
+        """Write a step down, before it is done or after; returns its number.
+
+        A program that is intended is on the disk when this returns.
+        """
         if program is not None and program.digest not in self._programs:
             # first, so that no step names one that is not there
             self._db.execute(
@@ -238,6 +241,9 @@ class MeasurementStore:
                 (program.digest, program.to_bytes()),
             )
             self._programs.add(program.digest)
+        cannot_be_undone = kind == "pulse" and state == "intended"
+        if cannot_be_undone:  # the commit then waits for the disk, for this and all before it
+            self._db.execute("pragma synchronous = full")
         cursor = self._db.execute(
             "insert into steps (routine, position, kind, label, repeat, arguments, digest, state,"
             " result, shape, program, time, seconds)"
@@ -247,6 +253,8 @@ class MeasurementStore:
                 *_bytes(result), None if program is None else program.digest, time, seconds,
             ),
         )  # fmt: skip
+        if cannot_be_undone:
+            self._db.execute("pragma synchronous = normal")
         self._ends[routine] = max(self._end(routine), position + 1)
         return int(cursor.lastrowid or 0)
 

@@ -54,7 +54,7 @@ def draw_positions(ax: Any, scores: Scores) -> None:
         ax.plot(np.arange(1, rmse.size + 1), ratio, "o-", ms=2.5, label=str(k.kind))
     ax.axhline(1, color=GREY, lw=0.8)
     ax.set(xlabel="step of the sequence", ylabel="error over noise", ylim=(0, None))
-    ax.legend(loc="best")
+    ax.legend(loc="lower center", ncols=2)  # ratios are 1 or more: below is room
 
 
 def draw_coverage(ax: Any, scores: Scores) -> None:

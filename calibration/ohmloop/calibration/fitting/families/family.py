@@ -84,6 +84,17 @@ class Family(ABC):
         """Of the prior about the start, ``(size, size)``."""
         return np.diag(np.array(self.width, float) ** -2.0)
 
+    def unresolved(self, parameters: tuple[Array, ...]) -> Array:
+        """By how much parameters may be off however many readings there are, ``(names, cells)``.
+
+        Args:
+            parameters: ``natural`` of the cells.
+
+        Returns:
+            Standard deviations, in the parameters' units; nothing for a function that is exact.
+        """
+        return np.zeros((len(self.names), len(parameters[0])))
+
 
 def floor(frame: Frame) -> Array:
     """The state 0 in the range of cells that never read below it; else far below."""
