@@ -91,6 +91,7 @@ def test_calibration_leaves_file_report_and_measurement(lab):
     assert emulated.rig.fixture.hot_switches == 0
 
 
+@pytest.mark.painted
 def test_one_changed_argument_swaps_chip_and_twin(lab, ohmloop, tmp_path):
     folder, emulated = lab
     results = {}
