@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from ohmloop.drivers.tsp.tsp_crossbar import TspCrossbar
 from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core is a worker's own
+Unpainted = Callable[[], AbstractContextManager[None]]
 SMALL_BENCH = """
 name: small bench
 instruments:
@@ -89,11 +93,23 @@ def twin(emulated: EmulatedBench) -> TwinCrossbar:
 
 
 @pytest.fixture
-def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
+def unrendered(unpainted: Unpainted) -> Iterator[None]:
     """Figures of pages are made, but take no time to be painted; files of their own are."""
+    with unpainted():
+        yield
+
+
+@pytest.fixture(scope="session")
+def unpainted() -> Unpainted:
+    """The same as a context, for what is made once for several tests."""
+    return _unpainted
+
+
+@contextmanager
+def _unpainted() -> Iterator[None]:
     from matplotlib.backends import backend_agg
 
-    class Unpainted(backend_agg.FigureCanvasAgg):
+    class Blank(backend_agg.FigureCanvasAgg):
         def print_png(self, file: Any, **options: Any) -> None:
             if options:  # savefig has some
                 kept = {name: options.get(name) for name in ("metadata", "pil_kwargs")}
@@ -101,4 +117,6 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
             else:
                 file.write(b"\x89PNG")
 
-    monkeypatch.setattr(backend_agg, "FigureCanvasAgg", Unpainted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend_agg, "FigureCanvasAgg", Blank)
+        yield
