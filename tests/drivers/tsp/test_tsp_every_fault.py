@@ -48,7 +48,7 @@ def way(request) -> str:
 
 @pytest.fixture
 def emulated(way, make):
-    return make(timeout="200 ms", wiring=WAYS[way][0])
+    return make(timeout="500 ms", wiring=WAYS[way][0])
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def program(way):
 
 
 def _strike(fault: Fault) -> Strike:
-    return Strike(fault, pulses=7, seconds=0.25)
+    return Strike(fault, pulses=7, seconds=0.4)
 
 
 @pytest.mark.parametrize("fault", ALL, ids=lambda fault: fault.name)
@@ -122,7 +122,7 @@ def test_a_pulse_at_the_current_limit_is_counted_in_the_middle_of_a_run(make, to
 
 
 def test_an_instrument_that_hangs_is_in_doubt_and_works_after_a_power_cycle(make, tools):
-    emulated = make(timeout="150 ms")
+    emulated = make(timeout="300 ms")
     with tools.open(emulated) as chip:
         chip.read()
         emulated.servers["smu"].faults.append(Fault.HUNG)
@@ -153,7 +153,7 @@ def test_an_output_that_sticks_is_said_and_the_pulses_are_counted(make, tools, c
 
 @pytest.mark.parametrize("fault", sorted(ON_REPLY, key=lambda fault: fault.name))
 def test_a_read_survives_what_happens_to_its_reply(make, tools, fault):
-    emulated = make(timeout="150 ms")
+    emulated = make(timeout="300 ms")
     twin_like = emulated.cells.conductance
     with tools.open(emulated) as chip:
         emulated.servers["smu"].faults.append(_strike(fault))
@@ -164,7 +164,7 @@ def test_a_read_survives_what_happens_to_its_reply(make, tools, fault):
 def test_power_lost_before_the_last_part_was_sent_is_no_doubt(make, tools, monkeypatch):
     """What was never asked to run was not run, even where the script's memory is gone."""
     monkeypatch.setattr("ohmloop.drivers.tsp.tsp_messages._MESSAGE_BYTES", 40)
-    emulated = make(timeout="150 ms")
+    emulated = make(timeout="300 ms")
     with tools.open(emulated) as chip:
         write, parts = chip.smu.transport.write, []
 
@@ -183,7 +183,7 @@ def test_power_lost_before_the_last_part_was_sent_is_no_doubt(make, tools, monke
 
 
 def test_a_script_that_breaks_off_in_a_run_is_in_doubt_and_switched_off(make, tools):
-    emulated = make(timeout="150 ms")
+    emulated = make(timeout="300 ms")
     with tools.open(emulated) as chip:
         chip.smu.transport.write("ohmloop.limited = nil")
         with pytest.raises(InDoubtError, match=r"'running'.*-286") as caught:
