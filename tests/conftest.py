@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ohmloop.drivers import load_bench
 from ohmloop.drivers.opening import open_on_bench
@@ -16,6 +17,8 @@ from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core is a worker's own
+settings.register_profile("ohmloop", deadline=None)  # how busy the machine is fails no test
+settings.load_profile("ohmloop")
 Unpainted = Callable[[], AbstractContextManager[None]]
 SMALL_BENCH = """
 name: small bench
