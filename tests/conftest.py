@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from ohmloop.drivers import load_bench
 from ohmloop.drivers.opening import open_on_bench
@@ -12,6 +16,10 @@ from ohmloop.drivers.tsp.tsp_crossbar import TspCrossbar
 from ohmloop.sim_backend import TwinCrossbar
 from ohmloop.sim_backend.instruments import EmulatedBench
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side: one core is a worker's own
+settings.register_profile("ohmloop", deadline=None)  # how busy the machine is fails no test
+settings.load_profile("ohmloop")
+Unpainted = Callable[[], AbstractContextManager[None]]
 SMALL_BENCH = """
 name: small bench
 instruments:
@@ -39,8 +47,18 @@ emulation: {seed: 5}
 """
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays: to look for what nobody needs takes a third of the time, in vain."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
-    """What was imported stays: looking through it again and again takes a second each time."""
+    """Nor is it looked through later: that takes a second each time."""
     gc.collect()
     gc.freeze()
 
@@ -78,8 +96,30 @@ def twin(emulated: EmulatedBench) -> TwinCrossbar:
 
 
 @pytest.fixture
-def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made, but take no time to be painted."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def unrendered(unpainted: Unpainted) -> Iterator[None]:
+    """Figures of pages are made, but take no time to be painted; files of their own are."""
+    with unpainted():
+        yield
 
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file: file.write(b"\x89PNG"))
+
+@pytest.fixture(scope="session")
+def unpainted() -> Unpainted:
+    """The same as a context, for what is made once for several tests."""
+    return _unpainted
+
+
+@contextmanager
+def _unpainted() -> Iterator[None]:
+    from matplotlib.backends import backend_agg
+
+    class Blank(backend_agg.FigureCanvasAgg):
+        def print_png(self, file: Any, **options: Any) -> None:
+            if options:  # savefig has some
+                kept = {name: options.get(name) for name in ("metadata", "pil_kwargs")}
+                super().print_png(file, **kept)
+            else:
+                file.write(b"\x89PNG")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backend_agg, "FigureCanvasAgg", Blank)
+        yield

@@ -11,6 +11,13 @@ from ohmloop.app.cli import main
 from ohmloop.sim_backend.instruments import EmulatedBench
 
 
+@pytest.fixture(autouse=True)
+def _unpainted(request: pytest.FixtureRequest) -> None:
+    """What a command draws is made, and painted only where the test is of the picture."""
+    if request.node.get_closest_marker("painted") is None:
+        request.getfixturevalue("unrendered")
+
+
 @dataclass
 class Outcome:
     status: int

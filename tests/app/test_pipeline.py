@@ -43,6 +43,7 @@ def written(folder: Path, *changes: tuple[str, str], schedule: str = "asynchrono
     return file
 
 
+@pytest.mark.painted
 def test_a_run_its_folder_and_its_report(ohmloop, tmp_path):
     done = ohmloop("train", written(tmp_path), "--runs", tmp_path / "runs", "--json")
     assert done.status == 0, done.err

@@ -124,18 +124,19 @@ def test_a_run_killed_within_an_epoch_goes_on_bit_for_bit(
 
 
 @pytest.mark.parametrize(
-    "mapping",
+    ("mapping", "schedule"),
     [
-        {"bias": "analog", "output_scale": "output"},
-        {"reference": "crossbar", "block": [4, 40]},
-        {"reference": "differential"},
-        {"exclude": "linear2"},
-        {"include": "linear2", "reference": "fixed"},
+        ({"bias": "analog", "output_scale": "output"}, "asynchronous"),
+        ({"reference": "crossbar", "block": [4, 40]}, "asynchronous"),
+        ({"reference": "differential"}, "synchronous"),
+        ({"exclude": "linear2"}, "synchronous"),
+        ({"include": "linear2", "reference": "fixed"}, "synchronous"),
     ],
 )
-def test_any_mapping_and_it_resumes(ohmloop, tmp_path, mapping):
+def test_any_mapping_and_it_resumes(ohmloop, tmp_path, mapping, schedule):
+    """Schedules take turns: what tiles a layer is made of is nothing to a schedule."""
     benches = ["sim:soft-bounds?shape=40x80&seed=1", "sim:soft-bounds?shape=40x20&seed=2"]
-    pipeline = {"benches": benches}
+    pipeline = {"benches": benches, "schedule": schedule}
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     _, whole = run(ohmloop, written(tmp_path / "a", mapping=mapping, pipeline=pipeline))

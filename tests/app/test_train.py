@@ -58,7 +58,7 @@ seed: 2
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory) -> Iterator[tuple[Path, EmulatedBench]]:
+def lab(tmp_path_factory, unpainted) -> Iterator[tuple[Path, EmulatedBench]]:
     """A folder with a served bench file, its calibration and an experiment."""
     folder = tmp_path_factory.mktemp("lab")
     bench = folder / "bench.yaml"
@@ -70,7 +70,7 @@ def lab(tmp_path_factory) -> Iterator[tuple[Path, EmulatedBench]]:
         (folder / "long.yaml").write_text(EXPERIMENT.replace("EPOCHS", "40"))
         arguments = ["calibrate", bench, "-o", folder / "chip.nc", "--json"]
         arguments += ["--recipe", "quick", "--family", "soft-bounds"]
-        with redirect_stdout(StringIO()) as said:
+        with unpainted(), redirect_stdout(StringIO()) as said:
             app(list(map(str, arguments)), standalone_mode=False)
         found = json.loads(said.getvalue().splitlines()[-1])
         assert found["calibration"]["rmse_over_noise"] < 1.2
@@ -91,6 +91,7 @@ def test_calibration_leaves_file_report_and_measurement(lab):
     assert emulated.rig.fixture.hot_switches == 0
 
 
+@pytest.mark.painted
 def test_one_changed_argument_swaps_chip_and_twin(lab, ohmloop, tmp_path):
     folder, emulated = lab
     results = {}

@@ -289,7 +289,7 @@ ODD = [
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbfname: x", b"a: !!int ''", b"a: 0x_", b"a: !!timestamp x",
     b"a: !!binary x", b"a: !!bool x", b"a: !!float x", b"a: !!python/object:os.system x",
     b"a: &a [*a]", b"? [1]\n: 2", b"? {a: 1}\n: 2", b"<<: 5", b"a: *b", b"--- a\n--- b", b"!",
-    b"{" * 5000, b"[" * 100_000, b"a: " + b"9" * 5000, b"name: |\n  two\n  lines\n", b"%YAML 9.9\n",
+    b"{" * 2000, b"[" * 20_000, b"a: " + b"9" * 5000, b"name: |\n  two\n  lines\n", b"%YAML 9.9\n",
     b"a: &a {b: 1}\n<<: [*a, 5]", b"\t", b"a:\n\tb: 1", b".nan: 1", b"2020-13-45: 1", b"1:30: 2",
 ]  # fmt: skip
 

@@ -48,12 +48,21 @@ def _assert_same_bits(a: CellArray, b: CellArray) -> None:
         np.testing.assert_array_equal(values.view(np.int32), other.view(np.int32), err_msg=name)
 
 
-PROGRAMS = [_counts(1), _trains(2), _counts(3, most=150), _trains(4, batch=40)]
+FEW = {"cells": _counts(1), "trains": _trains(2)}
+MANY = {"many cells": _counts(3, most=150), "many trains": _trains(4, batch=40)}
 STRENGTHS = [(1.0, 1.0), (0.1, 0.7), (1.3, 1 / 3)]
+CASES = [
+    *(pytest.param(p, *s, id=f"{n}-{s}") for n, p in FEW.items() for s in STRENGTHS),
+    *(pytest.param(p, *STRENGTHS[-1], id=n) for n, p in MANY.items()),
+    *(
+        pytest.param(p, *s, id=f"{n}-{s}", marks=pytest.mark.campaign)
+        for n, p in MANY.items()
+        for s in STRENGTHS[:-1]
+    ),
+]
 
 
-@pytest.mark.parametrize(("up", "down"), STRENGTHS)
-@pytest.mark.parametrize("program", PROGRAMS, ids=["cells", "trains", "many cells", "many trains"])
+@pytest.mark.parametrize(("program", "up", "down"), CASES)
 def test_numpy_torch_and_single_pulses_agree_bit_for_bit(program, up, down):
     host, device = _array(NumpyArrays()), _array(TorchArrays())
     single, single_device = _array(NumpyArrays()), _array(TorchArrays())

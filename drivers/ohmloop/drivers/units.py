@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # One number with a point, then a unit: no sums, no powers, no "1,5" that would read as 15.
 _QUANTITY = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*([^\W\d_]+)?\s*")
+_LONGEST = 100  # characters; what takes a quantity apart takes the square of them
 _NAMES = {"V": "voltage", "A": "current", "s": "time", "S": "conductance", "ohm": "resistance"}
 _EXAMPLES = {"V": "150 mV", "A": "1 mA", "s": "2 us", "S": "20 uS", "ohm": "10 kohm"}
 
@@ -47,8 +48,9 @@ def to_si(text: object, *, unit: str) -> float:
     return _convert(text, unit, wanted, example)
 
 
+@lru_cache(1024)
 def _convert(text: str, unit: str, wanted: str, example: str) -> float:
-    if not _QUANTITY.fullmatch(text):
+    if len(text) > _LONGEST or not _QUANTITY.fullmatch(text):
         raise ValueError(f"{text!r} is not a {wanted}; write one such as '{example}'")
     try:
         quantity: Any = _registry().Quantity(text)

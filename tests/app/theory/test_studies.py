@@ -63,6 +63,7 @@ def test_the_examples_are_valid(name):
     assert load_study(path).study.type == name
 
 
+@pytest.mark.painted
 @pytest.mark.parametrize(
     "kind",
     [

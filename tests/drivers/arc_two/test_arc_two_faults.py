@@ -48,7 +48,7 @@ LOST = [
 @pytest.fixture
 def bench_file(tmp_path: Path, bench_text: str) -> Path:
     path = tmp_path / "bench.yaml"
-    path.write_text(bench_text.replace("timeout: 300 ms", "timeout: 250 ms"))
+    path.write_text(bench_text.replace("timeout: 300 ms", "timeout: 150 ms"))
     return path
 
 

@@ -46,13 +46,13 @@ PROGRAM = CellPulses(np.array([[3, 0, 0, -2, 0, 0], [0, 0, 4, 0, 0, 0], *np.zero
 @pytest.fixture
 def timeout() -> str:
     """Short: here replies are meant to be missed."""
-    return "200 ms"
+    return "150 ms"
 
 
 def pulse_through(emulated, chip, instrument, fault, at) -> bool:
     """Pulse while one fault strikes; the books agree; says whether the program is in doubt."""
     server = emulated.servers[instrument]
-    server.faults.extend([None] * at + [Strike(fault, seconds=0.3)])
+    server.faults.extend([None] * at + [Strike(fault, seconds=0.2)])
     receipt, problem = None, None
     try:
         receipt = chip.pulse(PROGRAM)

@@ -48,7 +48,7 @@ SMALL = (
     ("PMU1-1..PMU2-2", "PMU1-1..PMU1-2"),
     ("PMU3-1..PMU5-2", "PMU2-1..PMU2-2"),
     ("edge: 100 ns", "edge: 100 ns, start: 100 ms"),
-    ("timeout: 2 s", "timeout: 300 ms"),
+    ("timeout: 2 s", "timeout: 150 ms"),
 )
 """Changes that make a small bench with a short time-out, for faults."""
 

@@ -75,7 +75,7 @@ def test_a_program_is_applied_once_or_in_doubt_whatever_fails_when(fault, place,
         at = position(commands_of(small, chip, PROGRAM), place)
         twin.pulse(PROGRAM), twin.pulse(PROGRAM)
         before, total = small.pulses_applied, PROGRAM.total_pulses
-        small.servers["scs"].faults.extend([None] * at + [Strike(fault, pulses=3, seconds=0.45)])
+        small.servers["scs"].faults.extend([None] * at + [Strike(fault, pulses=3, seconds=0.25)])
         outcome = attempt(chip, PROGRAM)
         given = small.pulses_applied - before
         if isinstance(outcome, InDoubtError):
@@ -135,7 +135,7 @@ def test_a_lost_execute_is_settled_by_the_tag(fault, small, twin_of):
     twin = twin_of(small)
     with open_on_bench(small.bench) as chip:
         at = position(commands_of(small, chip, TRAINS), "execute")
-        small.servers["scs"].faults.extend([None] * at + [Strike(fault, seconds=0.45)])
+        small.servers["scs"].faults.extend([None] * at + [Strike(fault, seconds=0.25)])
         assert chip.pulse(TRAINS).pulses_applied == TRAINS.total_pulses
         for _ in range(3):
             twin.pulse(TRAINS)

@@ -19,7 +19,7 @@ from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.scpi.marks import PREPARED
 from ohmloop.sim_backend.instruments.faults import ON_REPLY, Fault, Strike
 
-LATE = Strike(Fault.DELAY, seconds=0.3)  # beyond the time-out
+LATE = Strike(Fault.DELAY, seconds=0.2)  # beyond the time-out
 LINK = [
     *sorted(ON_REPLY - {Fault.POWER_AFTER, Fault.DELAY}, key=lambda fault: fault.name),
     *(Fault.DROP_REQUEST, Fault.CUT_REQUEST, LATE),
@@ -29,7 +29,7 @@ POWER = [Fault.POWER_BEFORE, Fault.POWER_MIDWAY, Fault.POWER_AFTER]
 
 @pytest.fixture
 def timeout() -> str:
-    return "250 ms"
+    return "150 ms"
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from ohmloop.sim_backend.cell_array import CellArray
 from ohmloop.sim_backend.responses import ConstantStep, SoftBounds
 from ohmloop.training.update.stochastic import PulseSettings, pulsed_update
 
-DRAWS, FEW = 10_000, 200
+DRAWS, FEW = 10_000, 60
 X = np.array([1.0, -0.6, 0.3, 0.8, -0.2])
 D = np.array([0.25, -0.5, 0.125, 0.35])
 LR, DW, BL = 12.6, 0.5, 13

@@ -112,7 +112,7 @@ class Chain:
         return heard
 
 
-@pytest.mark.parametrize("stages", [1, 2, 4, 8])
+@pytest.mark.parametrize("stages", [1, 2, pytest.param(4, marks=pytest.mark.campaign), 8])
 def test_the_safe_rate_of_a_chain_converges_and_a_multiple_diverges(stages: int) -> None:
     """Where the curvature stays what it is half the bound is stated, so 8 times it is far above."""
     safe = rehearsed_rate(Chain(stages, 1.0).layers, half_squares, Chain(stages, 1.0).parts)
@@ -126,7 +126,10 @@ def test_the_safe_rate_of_a_chain_converges_and_a_multiple_diverges(stages: int)
     assert cause.safe == pytest.approx(safe)
 
 
-@pytest.mark.parametrize(("stages", "scale"), [(3, 0.4), (4, 0.4), (6, 0.6)])
+@pytest.mark.parametrize(
+    ("stages", "scale"),
+    [(3, 0.4), pytest.param(4, 0.4, marks=pytest.mark.campaign), (6, 0.6)],
+)
 def test_a_rehearsal_finds_curvature_that_is_not_there_to_begin_with(
     stages: int, scale: float
 ) -> None:

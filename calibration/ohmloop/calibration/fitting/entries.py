@@ -44,8 +44,9 @@ def filter_of(response: type[ResponseFunction]) -> Filter:
         parameters: Sequence[Array], noise: Noise, traj: Trajectories, held: NDArray[np.bool_]
     ) -> tuple[Array, Array]:
         count = noise.dg_std.size
-        given = made(*(np.ascontiguousarray(v, np.float64) for v in parameters))
-        noises = tuple(np.ascontiguousarray(v, np.float64) for v in noise)
+        # Writable, all of them: for a mixture numba would compile once more.
+        given = made(*(np.require(v, np.float64, ["C", "W"]) for v in parameters))
+        noises = tuple(np.require(v, np.float64, ["C", "W"]) for v in noise)
         seen = np.ascontiguousarray(traj.readings.T), np.ascontiguousarray(traj.pulses.T)
         out = np.empty((count, traj.steps)), np.empty((count, traj.steps))
 

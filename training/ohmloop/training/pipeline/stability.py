@@ -31,6 +31,7 @@ from copy import deepcopy
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -39,7 +40,8 @@ _LOOKS = 4  # at the curvature in a rehearsal
 _AT_A_LOOK = 4  # micro-batches
 _TRIES = 12  # rehearsals, each at half the rate of the last
 _FAR = 10.0  # times the first losses: a rehearsal that went wrong
-_HALVINGS, _STEPS, _WIDER = 60, 120, 1.1
+_STEPS, _WIDER = 120, 1.1
+_PARTS, _ROUNDS = 8, 16  # to 48 bits
 
 
 def largest_step(staleness: int) -> float:
@@ -56,15 +58,9 @@ def largest_step_of(shares: Sequence[float]) -> float:
     Args:
         shares: of each stage in the direction of largest curvature, 0 or more; their sum is 1.
     """
-    step = highest = largest_step(0)
-    for step in np.geomspace(largest_step(len(shares) - 1) / 2, highest, _STEPS):
-        if growth_of(step, shares) > 1:
-            break
-    low, high = 0.0, float(step)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if growth_of(middle, shares) <= 1 else (low, middle)
-    return low
+    steps = np.geomspace(largest_step(len(shares) - 1) / 2, largest_step(0), _STEPS)
+    first = int(np.argmax(_growths(steps[:-1], shares) > 1)) or -1  # the first is within all bounds
+    return _turn(0.0, float(steps[first]), 1.0, shares)[0]
 
 
 def growth_of(step: float, shares: Sequence[float]) -> float:
@@ -74,10 +70,27 @@ def growth_of(step: float, shares: Sequence[float]) -> float:
         step: rate times curvature, above 0.
         shares: of each stage in the direction of largest curvature, the oldest first.
     """
-    polynomial = np.zeros(len(shares) + 1)
-    polynomial[:2] = 1.0, -1.0
-    polynomial[1:] += step * np.asarray(shares, np.float64)[::-1]
-    return float(np.abs(np.roots(polynomial)).max())
+    return float(_growths(np.array([step]), shares)[0])
+
+
+def _growths(steps: NDArray[np.float64], shares: Sequence[float]) -> NDArray[np.float64]:
+    """``growth_of`` many steps at once: of the companion matrices of their polynomials."""
+    companions = np.zeros((steps.size, len(shares), len(shares)))
+    companions[:, 1:, :-1] = np.eye(len(shares) - 1)
+    companions[:, 0] = -steps[:, None] * np.asarray(shares, np.float64)[::-1]
+    companions[:, 0, 0] += 1.0
+    found: NDArray[np.float64] = np.abs(np.linalg.eigvals(companions)).max(axis=1)
+    return found
+
+
+def _turn(low: float, high: float, grows: float, shares: Sequence[float]) -> tuple[float, float]:
+    """Two steps as near as can be, of which only the second grows by more than that."""
+    for _ in range(_ROUNDS):
+        steps = np.linspace(low, high, _PARTS + 1)
+        more = [*(_growths(steps[1:-1], shares) > grows), True]
+        k = more.index(True)
+        low, high = float(steps[k]), float(steps[k + 1])
+    return low, high
 
 
 def step_of_growth(grows: float, shares: Sequence[float]) -> float:
@@ -93,10 +106,7 @@ def step_of_growth(grows: float, shares: Sequence[float]) -> float:
     high = low
     while growth_of(high, shares) < grows:
         low, high = high, high * _WIDER
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if growth_of(middle, shares) < grows else (low, middle)
-    return high
+    return _turn(low, high, grows, shares)[1]
 
 
 def curvature(
