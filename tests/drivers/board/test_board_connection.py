@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,7 +70,16 @@ def test_a_host_that_falls_silent_is_noticed(write_board_bench):
         assert not emulated.outputs_on
 
 
-def test_ctrl_c_in_the_middle_of_a_program_stops_it_on_the_board(emulated, firmware, tmp_path):
+def test_ctrl_c_in_the_middle_of_a_program_stops_it_on_the_board(write_board_bench, tmp_path):
+    # Time enough: every part of the program is late here, and a busy machine is later still.
+    bench = load_bench(write_board_bench(("timeout: 150 ms", "timeout: 10 s")))
+    with EmulatedBench(bench, any_port=True) as emulated:
+        _press_in_the_middle(emulated, emulated.rig.board, tmp_path)
+
+
+def _press_in_the_middle(
+    emulated: EmulatedBench, firmware: EmulatedPulseBoard, tmp_path: Path
+) -> None:
     journal = SqliteJournal(tmp_path / "journal.sqlite")
     program = CellPulses(np.full(emulated.cells.shape, 5000))
     apply, waiting = firmware.cells.apply, threading.Event()
