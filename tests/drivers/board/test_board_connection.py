@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,15 @@ def test_a_host_that_falls_silent_is_noticed(write_board_bench):
         assert not emulated.outputs_on
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Interrupts act, also where the tests run in the background of a shell, which ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_program_stops_it_on_the_board(write_board_bench, tmp_path):
     # Time enough: every part of the program is late here, and a busy machine is later still.
     bench = load_bench(write_board_bench(("timeout: 150 ms", "timeout: 10 s")))
@@ -109,6 +119,7 @@ def _press_in_the_middle(
     journal.close()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_interrupts_wait_for_the_end_of_a_frame():
     reached = []
 
@@ -120,6 +131,14 @@ def test_interrupts_wait_for_the_end_of_a_frame():
     with pytest.raises(KeyboardInterrupt):
         send()
     assert reached
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_who_ignores_interrupts_goes_on_to():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupts_held():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 # ---------------------------------------------------------------- a real serial port

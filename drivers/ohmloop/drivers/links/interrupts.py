@@ -10,8 +10,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back, so that no message or frame is cut in half; deliver it after."""
-    if threading.current_thread() is not threading.main_thread():
+    """Hold Ctrl-C back, so that no message or frame is cut in half; deliver it after.
+
+    A process that ignores it, as those that shells start in the background do, goes on to.
+    """
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     caught: list[int] = []
