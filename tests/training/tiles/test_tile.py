@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ohmloop.drivers import BadInputError, CellPulses, Crossbar, Limits, Region
-from ohmloop.sim_backend import TwinCrossbar
+from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
 from ohmloop.training import AnalogTile, CrossbarPool, Mapping, w_max_for
 
 Make = Callable[..., Crossbar]
@@ -40,6 +40,23 @@ def test_products_are_those_of_the_true_weights(
         allowed = 6 * noise * values.double().norm(dim=1, keepdim=True).numpy()
         assert found.dtype == values.dtype
         assert (np.abs(found.double().numpy() - wanted) <= allowed + 1e-6 * np.abs(wanted)).all()
+
+
+@pytest.mark.parametrize("batch", [1, 7, 40])
+def test_products_in_one_go_and_in_two_steps_are_the_same_weights(
+    rng: np.random.Generator, batch: int
+) -> None:
+    """Without read noise; a crossbar in tensors need not offer the first."""
+
+    class TwoSteps(TwinCrossbar):
+        weigh_tensor = None  # type: ignore[assignment]
+
+    cells = sample(PopulationSpec(read_std=0.0), (6, 10), np.random.default_rng(1))
+    one, two = (AnalogTile(kind(cells, seed=1)) for kind in (TwinCrossbar, TwoSteps))
+    x, d = (torch.from_numpy(rng.normal(0, 3, (batch, n))).float() for n in (10, 6))
+    for found, expected in ((one.forward(x), two.forward(x)), (one.backward(d), two.backward(d))):
+        assert found.dtype == expected.dtype == torch.float32
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_samples_are_scaled_to_the_read_voltage(real: Make, monkeypatch: object) -> None:

@@ -57,6 +57,8 @@ class TensorCrossbar(Protocol):
     ) -> Tensor | None:
         """What a tile makes of ``forward_tensor`` or ``backward_tensor``, in one go.
 
+        Optional: a crossbar without it takes the two steps.
+
         Args:
             way: "forward" or "backward".
             values: float32 ``(batch, lines)``; volts are these by the read voltage and the largest
@@ -293,10 +295,10 @@ class AnalogTile:
         single = values.dtype == torch.float32 and self.crossbar.capabilities.tensors
         reference = self._reference(torch.float32 if single else torch.float64)
         if single and values.device == self._device:
-            crossbar, scale = cast(TensorCrossbar, self.crossbar), self.mapping.siemens_per_weight
-            found = crossbar.weigh_tensor(verb, values, reference, scale)
-            if found is not None:
-                return found
+            weigh = getattr(self.crossbar, "weigh_tensor", None)
+            scale = self.mapping.siemens_per_weight
+            if weigh and (found := weigh(verb, values, reference, scale)) is not None:
+                return cast(Tensor, found)
         volts, units_per_volt = driven(values.to(self._device), self.crossbar.reading)
         currents = self._currents(verb, volts, reference)
         return (currents * (units_per_volt / self.mapping.siemens_per_weight)).to(values)
