@@ -54,7 +54,7 @@ SIZES, BATCH, EPOCH, TARGET = (784, 256, 128, 10), 10, 60_000, 2.0
 LR, FAST_LR = 0.05, 0.01
 DW_MIN, W_MAX, SPREAD, UP_DOWN = 1e-3, 0.6, 0.3, 0.01
 ALGORITHMS = ("Analog SGD", "Tiki-Taka")
-WARMING = 60 * BATCH  # samples before the clock runs; pulses are first counted after some 40 batches
+WARMING = 60 * BATCH  # samples before the clock runs; pulses are counted after some 40 batches
 
 Contestant = tuple[nn.Module, torch.optim.Optimizer]
 
