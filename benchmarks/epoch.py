@@ -46,7 +46,7 @@ from ohmloop.training.algorithms.tiki_taka import TikiTaka
 from ohmloop.training.layers.linear import AnalogLinear
 from ohmloop.training.models import mlp
 from ohmloop.training.tiles.tile import AnalogTile
-from ohmloop.training.trainer.chain import Chain
+from ohmloop.training.trainer.chain import passes
 
 from .images import Images, mnist, synthetic
 
@@ -195,7 +195,7 @@ class Runner:
     def __post_init__(self) -> None:
         self.model, self.optimizer = self.make(self.algorithm)
         self.model.train()
-        self.chain = Chain.of(self.model, nn.functional.cross_entropy)
+        self.passes = passes(self.model, nn.functional.cross_entropy, self.optimizer)
 
     def run(self, images: Images, first: int, last: int) -> None:
         """Train on a slice of the samples, timed."""
@@ -209,16 +209,10 @@ class Runner:
         total = 0.0
         for start in range(first, last, BATCH):
             stop = min(start + BATCH, last)
-            if self.chain:  # as a Trainer does it
-                loss = self.chain.loss(images.x[start:stop], images.y[start:stop])
-                self.chain.backward()
-            else:
-                self.optimizer.zero_grad()
-                outputs = self.model(images.x[start:stop])
-                loss = nn.functional.cross_entropy(outputs, images.y[start:stop])
-                loss.backward()  # type: ignore[no-untyped-call]
+            loss = self.passes.loss(images.x[start:stop], images.y[start:stop])
+            self.passes.backward()
             self.optimizer.step()
-            total += float(loss.detach()) * (stop - start)
+            total += float(loss) * (stop - start)
         return total / (last - first)
 
 

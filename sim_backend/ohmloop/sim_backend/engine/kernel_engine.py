@@ -71,7 +71,8 @@ class KernelEngine:
 
     def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
         """Apply a lowered program."""
-        return int(_entries(state).runs(_cells(state, strengths), runs.cells, runs.counts))
+        cells, play = self._made_ready(state, strengths)
+        return int(play.runs(cells, runs.cells, runs.counts))
 
     def train(
         self, state: CellState, cell: int, up: bool, strength: float, count: int, most: float
@@ -82,8 +83,8 @@ class KernelEngine:
             Its conductance before each pulse that was given, S.
         """
         before = np.empty(count, np.float32)
-        cells = _cells(state, (strength, strength))
-        given = _entries(state).train(cells, cell, up, before, most)
+        cells, play = self._made_ready(state, (strength, strength))
+        given = play.train(cells, cell, up, before, most)
         found: list[float] = before[:given].tolist()
         return found
 

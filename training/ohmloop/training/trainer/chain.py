@@ -15,6 +15,49 @@ from torch import Tensor, nn
 from ohmloop.training.layers.linear import AnalogLinear
 
 _ops = torch.ops.aten
+_NOTHING = torch.empty(0)
+
+
+class Passes(Protocol):
+    """A forward and a backward pass of a mini-batch."""
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Mean loss of inputs ``(batch, ...)`` and targets; earlier gradients are forgotten."""
+
+    def backward(self) -> None:
+        """Gradients of the last ``loss``, and records of analog weights."""
+
+
+def passes(model: nn.Module, loss: Callable[..., Any], optimizer: torch.optim.Optimizer) -> Passes:
+    """Without a graph where the model is a plain chain, else torch's."""
+    return Chain.of(model, loss) or Graph(model, loss, optimizer)
+
+
+class Graph:
+    """Passes of any model, by torch's graph.
+
+    Args:
+        model: in training.
+        loss: of outputs and targets.
+        optimizer: of the model's parameters.
+    """
+
+    def __init__(
+        self, model: nn.Module, loss: Callable[..., Any], optimizer: torch.optim.Optimizer
+    ) -> None:
+        self._model, self._loss, self._optimizer = model, loss, optimizer
+        self._last = _NOTHING
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """See ``Passes``."""
+        self._optimizer.zero_grad()
+        self._last = self._loss(self._model(x), y)
+        return self._last.detach()
+
+    def backward(self) -> None:
+        """See ``Passes``."""
+        last, self._last = self._last, _NOTHING
+        last.backward()  # type: ignore[no-untyped-call]
 
 
 class _Link(Protocol):
@@ -97,7 +140,6 @@ class Chain:
             d = self._links[k].backward(d, wanted=k > self._first)
 
 
-_NOTHING = torch.empty(0)
 _MEAN, _IGNORED = 1, -100
 """Torch's own numbers: the mean over samples, and the class that does not count."""
 

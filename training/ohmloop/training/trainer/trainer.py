@@ -15,7 +15,7 @@ from ohmloop.training.data.data_set import DataSet, Split
 from ohmloop.training.layers.linear import analog_tiles
 
 from .accounting import Account
-from .chain import Chain
+from .chain import Passes, passes
 from .evaluation import Evaluation, judge
 from .progress import EpochProgress
 from .records import EpochRecord
@@ -92,7 +92,6 @@ class Trainer:
         self.stopped = False
         self._rates = [group["lr"] for group in optimizer.param_groups]
         self._running: EpochProgress | None = None
-        self._chain: Chain | None = None
 
     @property
     def batch(self) -> int:
@@ -157,10 +156,10 @@ class Trainer:
         self.rng.bit_generator.state = running.rng_state
         refresh(self.model)
         self.model.train()
-        self._chain = Chain.of(self.model, self.loss)
+        through = passes(self.model, self.loss, self.optimizer)
         for batch in self._batches(running.batches):
             self._set_rates()
-            loss = self._step(batch, running.batches + 1)
+            loss = self._step(through, batch, running.batches + 1)
             running.note(loss, len(batch))
             for callback in self.callbacks:
                 callback.on_batch(self, running.batches, loss)
@@ -190,22 +189,14 @@ class Trainer:
         for rate, group in zip(self._rates, self.optimizer.param_groups, strict=True):
             group["lr"] = rate * factor
 
-    def _step(self, batch: Split, number: int) -> float:
-        if self._chain:
-            loss = self._chain.loss(batch.x, batch.y)
-        else:
-            self.optimizer.zero_grad()
-            loss = self.loss(self.model(batch.x), batch.y)
-        value = float(loss.detach())
+    def _step(self, through: Passes, batch: Split, number: int) -> float:
+        value = float(through.loss(batch.x, batch.y))
         if not np.isfinite(value):
             raise OhmloopError(
                 f"the loss is {value} in epoch {self.epoch + 1}, batch {number};"
                 " no pulse was sent for it; a lower learning rate may help"
             )
-        if self._chain:
-            self._chain.backward()
-        else:
-            loss.backward()  # type: ignore[no-untyped-call]
+        through.backward()
         self.optimizer.step()
         return value
 

@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import CoincidencePulses
 
+from .packing import lost
 from .rule import PulsedUpdate, Rows
 from .samples import checked
-from .stochastic import MAX_BL, PulseSettings, clipped, line_gains
+from .stochastic import MAX_BL, PulseSettings, line_gains
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,17 @@ class DeterministicPulses(PulseSettings):
         samples = checked(x, d, lr, dw_min)
         if samples is None:
             return PulsedUpdate(None, 0.0)
-        length, strongest, slots, x_gain, d_gain = line_gains(samples, lr, dw_min, how)
+        found = line_gains(samples, lr, dw_min, how)
+        length, strongest, slots, x_gain, d_gain = found
         x_share = np.abs(samples.x) * x_gain[:, None]
         d_share = np.abs(samples.d) * d_gain[:, None]
         first, even = (np.stack([kind(int(bl)) for bl in slots]) for kind in (_first, _even))
         columns = np.take_along_axis(first, _fired(x_share, slots), axis=1)
         rows = np.take_along_axis(even, _fired(d_share, slots), axis=1)
         program = CoincidencePulses(rows, columns, -_signs(samples.d), _signs(samples.x), length)
-        lost = clipped(x_share, d_share, slots) if max(x_share.max(), d_share.max()) > 1 else 0.0
-        return PulsedUpdate(program, lost, samples.wanted, strongest)
+        cut = max(x_share.max(), d_share.max()) > 1
+        clipped = lost(samples.x, samples.d, found) if cut else 0.0
+        return PulsedUpdate(program, clipped, samples.wanted, strongest)
 
 
 def _fired(share: Rows, slots: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -142,6 +142,19 @@ def drawn(
     return Drawn(finite, all_count, rows, columns, length, wanted, strongest, lost)
 
 
+def lost(x: Rows, d: Rows, gains: Gains) -> float:
+    """Share of an update that lines which should fire in more than all slots cannot give.
+
+    Sums over cells are products of sums over lines, so no ``(batch, out, in)`` is made.
+
+    Args:
+        x: inputs ``(batch, in)``.
+        d: errors ``(batch, out)``.
+        gains: what makes sizes shares of the slots.
+    """
+    return float(_kernels().lost(x, d, gains.slots, gains.x, gains.d))
+
+
 def _lines(shape: tuple[int, ...]) -> Lines:
     return Lines(np.empty(shape, np.uint64), np.empty(shape, np.int8))
 

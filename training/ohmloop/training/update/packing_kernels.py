@@ -151,7 +151,7 @@ def _join(low: Any, high: Any, trains: Any) -> None:
 
 
 @_kept
-def _lost(x: Any, d: Any, slots: Any, x_gain: Any, d_gain: Any) -> Any:
+def lost(x: Any, d: Any, slots: Any, x_gain: Any, d_gain: Any) -> Any:
     """Share of an update that lines which should fire in more than all slots cannot give."""
     wanted = kept = 0.0
     for b in range(slots.shape[0]):
@@ -191,12 +191,12 @@ def draw(
     finite, all_count, wanted = survey(x, d, scale[0], scale[1], x_max, d_max, pulses)
     if not (finite and all_count):
         return finite, all_count, wanted, 0, 0.0, 0.0
-    x_gain, d_gain, lost = np.empty(x.shape[0]), np.empty(x.shape[0]), 0.0
+    x_gain, d_gain, cut = np.empty(x.shape[0]), np.empty(x.shape[0]), 0.0
     length, strongest = gains(
         x_max, d_max, pulses, scale[0], scale[1], how[0], how[1], how[2], slots, x_gain, d_gain
     )
     start = _pack(key, 0, x, slots, x_gain, np.int8(1), columns, column_signs)
     _pack(key, start, d, slots, d_gain, np.int8(-1), rows, row_signs)
-    if (x_max * x_gain).max() > 1 or (d_max * d_gain).max() > 1:
-        lost = _lost(x, d, slots, x_gain, d_gain)
-    return finite, all_count, wanted, length, strongest, lost
+    if (x_max * x_gain > 1).any() or (d_max * d_gain > 1).any():
+        cut = lost(x, d, slots, x_gain, d_gain)
+    return finite, all_count, wanted, length, strongest, cut

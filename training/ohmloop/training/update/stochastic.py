@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, CoincidencePulses
 
@@ -108,18 +107,3 @@ def line_gains(samples: Samples, lr: float, dw_min: float, settings: PulseSettin
         (lr, dw_min),
         (how.desired_bl, how.update_management, how.bl_management),
     )
-
-
-def clipped(x_odds: Rows, d_odds: Rows, slots: NDArray[np.int64]) -> float:
-    """Share of an update that is lost where lines should fire more often than in every slot.
-
-    Sums over cells are products of sums over lines, so no ``(batch, out, in)`` is made.
-
-    Args:
-        x_odds: slots that a column should fire in, of all, ``(batch, in)``.
-        d_odds: the same of rows ``(batch, out)``.
-        slots: in all ``(batch,)``.
-    """
-    wanted = (slots * x_odds.sum(axis=1) * d_odds.sum(axis=1)).sum()
-    x_cut, d_cut = np.minimum(x_odds, 1), np.minimum(d_odds, 1)
-    return float(1 - (slots * x_cut.sum(axis=1) * d_cut.sum(axis=1)).sum() / wanted)
