@@ -12,8 +12,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ONES, _TWOS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
 _FOURS, _SUM = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x0101010101010101)
-_SIDE_BY_SIDE = 16
-"""Columns that are passed over at once if none of them fires."""
 _1, _2, _4, _56 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
 
 
@@ -25,17 +23,12 @@ def _kept(function: F) -> F:
 @_kept
 def add(total: Any, rows: Any, columns: Any) -> None:
     """``total`` grows; arguments as of ``add_crossings``."""
-    which = np.empty(columns.shape[1] + 1, np.int64)
+    which = np.empty(columns.shape[1], np.int64)
     for b in range(rows.shape[0]):
-        some, width = 0, columns.shape[1]
-        for first in range(0, width, _SIDE_BY_SIDE):
-            last = min(first + _SIDE_BY_SIDE, width)
-            fires = np.uint64(0)
-            for column in range(first, last):
-                fires |= columns[b, column]
-            for column in range(first, last if fires != 0 else first):
-                which[some] = column
-                some += columns[b, column] != 0
+        some = 0
+        for column in range(columns.shape[1]):
+            which[some] = column
+            some += columns[b, column] != 0
         for row in range(rows.shape[1]):
             train = rows[b, row]
             if train == 0:

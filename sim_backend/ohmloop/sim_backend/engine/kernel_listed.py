@@ -17,8 +17,6 @@ from .kernel_queue import BLOCK, SLOTS, give_listed, new_queue, popcount
 
 _FEW = 32
 """Crossings a row below which cells are pulsed one by one."""
-_SIDE_BY_SIDE = 32
-"""Columns that are passed over at once if none of them fires."""
 
 
 @compiled
@@ -113,19 +111,13 @@ def _one_by_one(cells: Any, rows: Any, columns: Any, firing: Any, start: Any, st
 def _firing(trains: Any) -> Any:
     """Where each part's columns start in the list of those that fire, and that list."""
     starts = np.empty(trains.shape[0] + 1, np.int64)
-    which = np.empty(trains.size + 1, np.int32)
-    found, width = 0, trains.shape[1]
+    which = np.empty(trains.size, np.int32)
+    found = 0
     for part in range(trains.shape[0]):
         starts[part] = found
-        train = trains[part]
-        for first in range(0, width, _SIDE_BY_SIDE):
-            last = min(first + _SIDE_BY_SIDE, width)
-            fires = np.uint16(0)
-            for column in range(first, last):
-                fires |= train[column]
-            for column in range(first, last if fires != 0 else first):
-                which[found] = column
-                found += train[column] != 0
+        for column in range(trains.shape[1]):
+            which[found] = column
+            found += trains[part, column] != 0
     starts[trains.shape[0]] = found
     return starts, which
 
