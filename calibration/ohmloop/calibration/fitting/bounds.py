@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .retry import part_of
-from .scoring import Optimum, Problem, likelier, maximise
+from .scoring import ROUGH, Optimum, Problem, likelier, maximise
 from .trajectories import Array
 
 _DOUBT = 3.0
@@ -68,7 +68,7 @@ def _at_the_end(
     first = best.x[:, cells]
     first[bound] = bound
     free = replace(problem, low=low, high=high)
-    there = best.put(cells, maximise(part_of(free, cells), first, iterations))
+    there = best.put(cells, maximise(part_of(free, cells), first, iterations, ROUGH))
     chosen = likelier(problem, best, there, _DOUBT)
     stays = chosen.x[bound] == best.x[bound]
     for mine, given in ((low, problem.low), (high, problem.high)):
@@ -87,7 +87,7 @@ def _outside(
     pinned = np.zeros((2, best.x.shape[1]), bool)
     pinned[bound, cells] = True
     there = pinned_at(problem, pinned)
-    held = maximise(part_of(there, cells), best.x[:, cells], iterations)
+    held = maximise(part_of(there, cells), best.x[:, cells], iterations, ROUGH)
     chosen = likelier(problem, best, best.put(cells, held), -_DOUBT)
     pinned[bound] &= chosen.x[bound] == there.low[bound]
     return pinned_at(problem, pinned), chosen

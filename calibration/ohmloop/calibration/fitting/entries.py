@@ -6,9 +6,7 @@ all the sources that it is made of (as ``sim_backend.engine.entries``).
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +22,7 @@ from ohmloop.sim_backend.engine import kernel_noise, laws
 from ohmloop.sim_backend.responses import LinearStep, NeuroSimStep, ResponseFunction
 
 from . import kernels, reference
+from .cores import cores, share
 from .reference import Filter, Noise
 from .trajectories import Array, Trajectories
 
@@ -47,13 +46,13 @@ def filter_of(response: type[ResponseFunction]) -> Filter:
         # Writable, all of them: for a mixture numba would compile once more.
         given = made(*(np.require(v, np.float64, ["C", "W"]) for v in parameters))
         noises = tuple(np.require(v, np.float64, ["C", "W"]) for v in noise)
-        seen = np.ascontiguousarray(traj.readings.T), np.ascontiguousarray(traj.pulses.T)
+        seen = np.ascontiguousarray(traj.readings), np.ascontiguousarray(traj.pulses)
         out = np.empty((count, traj.steps)), np.empty((count, traj.steps))
 
         def part(edges: tuple[int, int]) -> None:
             entry(given, noises, seen, traj.starts, held, edges, out)
 
-        _share(part, count, count * traj.steps)
+        share(part, _edges(count, count * traj.steps))
         return out
 
     return run
@@ -78,27 +77,22 @@ def _plain(response: type[ResponseFunction]) -> Filter:
     return run
 
 
-def _share(part: Callable[[tuple[int, int]], None], count: int, work: int) -> None:
-    threads = min(os.cpu_count() or 1, count) if work >= _SHARED else 1
-    if threads == 1:
-        part((0, count))
-        return
-    edges = [count * k // threads for k in range(threads + 1)]
-    list(_pool(threads).map(part, pairwise(edges)))
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "ohmloop-fit")
+def _edges(count: int, work: int) -> Iterator[tuple[int, int]]:
+    """Where parts of instances begin and end."""
+    threads = min(cores(), count) if work >= _SHARED else 1
+    return pairwise(count * k // threads for k in range(threads + 1))
 
 
 @cache
 def _stamp() -> int:
     here, law = Path(__file__).parent, Path(responses.__file__).parent
-    own = [here / f"{name}.py" for name in ("kernels", "reference", "robust")]
+    own = [
+        here / f"{name}.py"
+        for name in ("kernels", "kernel_bounds", "kernel_lanes", "reference", "robust")
+    ]
     theirs = [Path(m.__file__) for m in (laws, kernel_noise) if m.__file__]
     stamp = 0
-    for path in [*own, *theirs, *sorted(law.glob("*.py"))]:
+    for path in [*sorted(own), *theirs, *sorted(law.glob("*.py"))]:
         stamp = crc32(path.read_bytes(), stamp)
     return stamp
 

@@ -1,4 +1,7 @@
-"""The filter of ``reference``, compiled: instance by instance, pulse by pulse.
+"""The filter of ``reference``, compiled: pulse by pulse, ``LANES`` neighbouring instances at once.
+
+A pulse waits for the one before it, so one instance alone leaves most of a processor idle; lanes
+that get the same run of pulses go through it side by side. Where lanes differ, each goes alone.
 
 ``p`` is a named tuple of parameters whose type tells the response function, as in the kernels of
 the twin, whose ``laws`` these are.
@@ -6,19 +9,24 @@ the twin, whose ``laws`` these are.
 
 from __future__ import annotations
 
-from math import erf, exp, sqrt
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from ohmloop.sim_backend.engine.kernel_noise import compiled
-from ohmloop.sim_backend.engine.laws import q_down, q_up
+from ohmloop.sim_backend.engine.kernel_noise import compiled, inlined
 
-from .reference import FAR, RARE, SLOPE_STEP
+from .kernel_bounds import cut_at, near
+from .kernel_lanes import LANES, fill, q_down, q_up, rows
+from .reference import SLOPE_STEP
 from .robust import LIMIT
 
-_ROOT_2, _DENSITY = sqrt(2.0), 1 / sqrt(2 * np.pi)
 _TINY = 1e-300
+_MEAN, _VARIANCE, _EARLIER, _KNOWN, _KNOWS = (k * LANES for k in range(5))
+"""Where lanes have their moments, those before the pulse, and whether they know any."""
+_STD, _ADD, _READ_STD, _READ_ADD, _ERROR, _TOTAL, _Q, _ASIDE = (k * LANES for k in range(5, 13))
+"""Their noises, what became of a reading, and steps at the mean and beside it."""
+_FIRST = 14 * LANES  # the row before it is for tables
 
 
 @compiled
@@ -30,7 +38,7 @@ def prediction_errors(
     Args:
         p: parameters, float64 ``(instances,)`` or ``(instances, nodes)``.
         noise: dg_std, dg_add, read_std, read_add, each ``(instances,)``.
-        seen: readings float64 and pulses int32, ``(cells, steps)``.
+        seen: readings float64 and pulses int32, ``(steps, cells)``.
         starts: bool ``(steps,)``.
         held: bool ``(steps,)``.
         first: first instance and the first that is somebody else's.
@@ -38,88 +46,111 @@ def prediction_errors(
     """
     readings, pulses = seen
     errors, variances = out
-    cells, steps = readings.shape
-    for i in range(first[0], first[1]):
+    cells, i = readings.shape[1], first[0]
+    x = np.zeros(_FIRST + rows(p) * LANES)
+    while i < first[1]:
         c = i % cells
-        std, add, read_std, read_add = noise[0][i], noise[1][i], noise[2][i], noise[3][i]
-        mean, variance, known = 0.0, 0.0, False
-        for t in range(steps):
+        w = min(LANES, first[1] - i, cells - c)  # neighbours of one block of instances
+        fill(p, i, w, x, _FIRST)
+        for j in range(w):
+            x[_STD + j], x[_ADD + j] = noise[0][i + j], noise[1][i + j]
+            x[_READ_STD + j], x[_READ_ADD + j] = noise[2][i + j], noise[3][i + j]
+        for t in range(len(readings)):
             if starts[t]:
-                known = False
-            reading, count = readings[c, t], pulses[c, t]
-            if known and count != 0:
-                mean, variance = _pulses(p, i, mean, variance, std, add, count)
-            errors[i, t], variances[i, t] = 0.0, 1.0
-            if not np.isfinite(reading):
-                continue
-            if not known:
-                mean, known = reading, True
-                variance = (read_std * mean) ** 2 + read_add**2
-                continue
-            total = variance + (read_std * mean) ** 2 + read_add**2 + _TINY
-            error = reading - mean
-            errors[i, t], variances[i, t] = error, total
-            if not held[t]:
-                limit, size = LIMIT * sqrt(total), abs(error)
-                gain = variance / total * (limit / size if size > limit else 1.0)
-                left = 0.5 * max(size - limit, 0.0) if std + add > 0.0 else 0.0
-                mean, variance = mean + gain * error, variance * (1 - gain) + left * left
+                x[_KNOWS : _KNOWS + LANES] = 0.0
+            if _alike(pulses, t, c, x, w):
+                _run(p, x, 0, w, pulses[t, c])
+            else:
+                for j in range(w):
+                    _run(p, x, j, j + 1, pulses[t, c + j] if x[_KNOWS + j] > 0.0 else 0)
+            for j in range(w):
+                _read(x, readings[t, c + j], j, held[t])
+            for j in range(w):
+                errors[i + j, t], variances[i + j, t] = x[_ERROR + j], x[_TOTAL + j]
+        i += w
 
 
 @compiled
-def _pulses(p: Any, i: Any, mean: Any, variance: Any, std: Any, add: Any, count: Any) -> Any:
-    """Moments after a run of pulses."""
-    low, high = p[0][i], p[1][i]
-    nudge = SLOPE_STEP * (high - low)
+def _alike(pulses: Any, t: Any, c: Any, x: Any, w: Any) -> Any:
+    """Whether all lanes get the same pulses."""
+    same = True
+    for j in range(w):
+        same &= (x[_KNOWS + j] > 0.0) & (pulses[t, c + j] == pulses[t, c])
+    return same
+
+
+@compiled
+def _run(p: Any, x: Any, first: Any, stop: Any, count: Any) -> None:
+    """A run of pulses on neighbouring lanes."""
+    way = 1.0 if count > 0 else -1.0
     for _ in range(abs(count)):
-        place = min(max(mean, low), high)
-        beside = place - nudge if place + nudge > high else place + nudge
         if count > 0:
-            q, near, way = q_up(p, i, place), q_up(p, i, beside), 1.0
+            for j in range(first, stop):
+                x[_Q + j] = q_up(p, x, j, _FIRST, _place(x, j))
+                x[_ASIDE + j] = q_up(p, x, j, _FIRST, _beside(x, j))
         else:
-            q, near, way = q_down(p, i, place), q_down(p, i, beside), -1.0
-        slope = (near - q) / (beside - place)
-        s = std * q + add
-        before, known = mean, variance
-        mean += way * q
-        variance = ((1 + way * slope) ** 2 + (std * slope) ** 2) * variance + s * s
-        if _near(high - mean, variance):
-            lost, share = _cut(high - mean, variance, high - before, known)
-            mean, variance = min(mean - lost, high), variance * share
-        if _near(mean - low, variance):
-            lost, share = _cut(mean - low, variance, before - low, known)
-            mean, variance = max(mean + lost, low), variance * share
-    return mean, variance
+            for j in range(first, stop):
+                x[_Q + j] = q_down(p, x, j, _FIRST, _place(x, j))
+                x[_ASIDE + j] = q_down(p, x, j, _FIRST, _beside(x, j))
+        reached = 0
+        for j in range(first, stop):
+            reached += _moved(x, j, way)
+        if reached:
+            for j in range(first, stop):
+                _cut(x, j)
+
+
+@inlined
+def _place(x: Any, j: Any) -> Any:
+    """Where the step is taken."""
+    return min(max(x[_MEAN + j], x[_FIRST + j]), x[_FIRST + LANES + j])
+
+
+@inlined
+def _beside(x: Any, j: Any) -> Any:
+    """And where once more, for its slope."""
+    low, high, place = x[_FIRST + j], x[_FIRST + LANES + j], _place(x, j)
+    nudge = SLOPE_STEP * (high - low)
+    return place - nudge if place + nudge > high else place + nudge
+
+
+@inlined
+def _moved(x: Any, j: Any, way: Any) -> Any:
+    """Moments after a pulse, bounds aside; 1 where one matters."""
+    low, high, std = x[_FIRST + j], x[_FIRST + LANES + j], x[_STD + j]
+    mean, variance, q = x[_MEAN + j], x[_VARIANCE + j], x[_Q + j]
+    slope = (x[_ASIDE + j] - q) / (_beside(x, j) - _place(x, j))
+    s, kept = std * q + x[_ADD + j], 1.0 + way * slope
+    after = (kept * kept + (std * slope) * (std * slope)) * variance + s * s
+    x[_EARLIER + j], x[_KNOWN + j] = mean, variance
+    moved = mean + way * q
+    x[_MEAN + j], x[_VARIANCE + j] = moved, after
+    return np.int64(near(high - moved, after) | near(moved - low, after))
 
 
 @compiled
-def _near(distance: Any, variance: Any) -> Any:
-    """Whether a bound matters."""
-    return distance < 0 or distance * distance < FAR * FAR * variance
+def _cut(x: Any, j: Any) -> None:
+    """Cut the moments of a lane off at its bounds."""
+    low, high = x[_FIRST + j], x[_FIRST + LANES + j]
+    x[_MEAN + j], x[_VARIANCE + j] = cut_at(
+        low, high, x[_MEAN + j], x[_VARIANCE + j], x[_EARLIER + j], x[_KNOWN + j]
+    )
 
 
-@compiled
-def _cut(distance: Any, variance: Any, before: Any, known: Any) -> Any:
-    """What a bound takes of a mean, and the share of the variance that it leaves.
-
-    Where the normal before the pulse was beyond the bound too, no state was: that part is taken
-    off.
-    """
-    lost, share = _beyond(distance, variance)
-    if _near(before, known):
-        earlier, kept = _beyond(before, known)
-        return max(lost - earlier, 0.0), min(share / max(kept, _TINY), 1.0)
-    return lost, share
-
-
-@compiled
-def _beyond(distance: Any, variance: Any) -> Any:
-    """Of a normal cut off at a distance: the mean it loses, and the share of variance it keeps."""
-    s = sqrt(max(variance, _TINY))
-    z = distance / s
-    if z <= -FAR:
-        return -distance, 0.0
-    density, below = exp(-z * z / 2) * _DENSITY, 0.5 * (1 + erf(z / _ROOT_2))
-    h = z * below + density
-    common = below * (1 + RARE) / (below + RARE)
-    return s * h - distance, common * max((1 + z * z) * below + z * density - h * h, 0.0)
+@inlined
+def _read(x: Any, reading: Any, j: Any, held: Any) -> None:
+    """Compare a reading of a lane, and learn from it; nothing where there is none."""
+    mean, variance, knows = x[_MEAN + j], x[_VARIANCE + j], x[_KNOWS + j] > 0.0
+    seen = np.isfinite(reading)
+    own = (x[_READ_STD + j] * (mean if knows else reading)) ** 2 + x[_READ_ADD + j] ** 2
+    total, error = variance + own + _TINY, reading - mean
+    compared, first, learns = seen & knows, seen & (not knows), seen & knows & (not held)
+    x[_ERROR + j], x[_TOTAL + j] = error if compared else 0.0, total if compared else 1.0
+    limit, size = LIMIT * sqrt(total), abs(error)
+    gain = variance / total * (limit / size if size > limit else 1.0)
+    far = 0.5 * (size - limit) if size > limit else 0.0
+    left = far if x[_STD + j] + x[_ADD + j] > 0.0 else 0.0
+    after, rest = mean + gain * error, variance * (1 - gain) + left * left
+    x[_MEAN + j] = after if learns else (reading if first else mean)
+    x[_VARIANCE + j] = rest if learns else (own if first else variance)
+    x[_KNOWS + j] = 1.0 if seen | knows else 0.0

@@ -19,7 +19,7 @@ from .maximum import Fitted, fit_good, scatter_of, shooting
 from .noises import NoiseModel
 from .problem import model_of, problem_of
 from .retry import retried
-from .scoring import Optimum, Problem, likelier, maximise, restriction
+from .scoring import ROUGH, Optimum, Problem, likelier, maximise, restriction
 from .start import Frame
 from .trajectories import Array, Trajectories
 
@@ -57,10 +57,10 @@ def _fit_like(
     tilt[k:] = np.median(like.problem.tilt[k:], axis=1, keepdims=True)
     problem = replace(problem, prior=prior, tilt=tilt, precision=like.problem.precision)
     first = np.clip(_usual(like, start, family), problem.low, problem.high)
-    best = maximise(problem, first, _ITERATIONS)
+    best = maximise(problem, first, _ITERATIONS, ROUGH)
     if not noise.steps:
         shot = shooting(traj, frame, family, noise, _ITERATIONS)
-        best = likelier(problem, best, maximise(problem, shot, _ITERATIONS))
+        best = likelier(problem, best, maximise(problem, shot, _ITERATIONS, ROUGH))
     if family.bounded and family.hard:
         problem, best = with_bounds(problem, (problem.low, problem.high), best, _ITERATIONS)
     problem = replace(problem, tilt=restriction(problem, best, k))

@@ -18,7 +18,7 @@ from .noises import FEWEST, NoiseModel, population
 from .problem import precision_of, problem_of
 from .reference import Noise
 from .retry import retried
-from .scoring import Optimum, Problem, excess, likelier, maximise, restriction
+from .scoring import EXACT, ROUGH, Optimum, Problem, excess, likelier, maximise, restriction
 from .start import Frame
 from .trajectories import Array, Trajectories
 
@@ -84,14 +84,15 @@ def fit_good(
     low, high = problem.low, problem.high
     if first is not None:
         problem = pinned_at(problem, pins_of(first.problem))
-    best = maximise(problem, start if first is None else first.best.x, iterations)
+    enough = ROUGH if rounds else EXACT
+    best = maximise(problem, start if first is None else first.best.x, iterations, enough)
     dwells = first is None and family.bounded and family.hard
     if dwells:
-        best = likelier(problem, best, maximise(problem, at_the_ends(start), iterations))
+        best = likelier(problem, best, maximise(problem, at_the_ends(start), iterations, ROUGH))
         problem, best = with_bounds(problem, (low, high), best, iterations)
     if not noise.steps and (first is None or not best.converged.all()):
         shot = shooting(traj, frame, family, noise, iterations)
-        best = likelier(problem, best, maximise(problem, shot, iterations))
+        best = likelier(problem, best, maximise(problem, shot, iterations, enough))
     for done in range(1, rounds + 1):
         before, problem = problem, _better(problem, best, family, k)
         best = maximise(problem, best.x, iterations)

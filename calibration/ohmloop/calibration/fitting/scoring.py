@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from .cores import cores, share
 from .robust import CONSISTENCY, log_density, weight
 from .trajectories import Array
 
@@ -25,9 +26,9 @@ Model = Callable[[Array, NDArray[np.intp]], tuple[Array, Array]]
 ``(variants, cells, steps)``."""
 
 _STEP = 1e-7
-_DONE, _CLOSE = 1e-4, 0.05
-"""Log-likelihood that a full step would still gain: to stop, and to pass where time is up.
-0.05 is a third of a standard error at most."""
+EXACT, ROUGH, _CLOSE = 1e-4, 1e-2, 0.05
+"""Log-likelihood that a full step would still gain: to stop, to stop where maxima are only looked
+for and compared, and to pass where time is up. 0.05 is a third of a standard error at most."""
 _KINK, _STUCK = 0.5, 1e4
 """The same where no step however small gains anything, with damping beyond this: the maximum is on
 a kink, where an error is just about to count as an outlier and no slope is 0."""
@@ -36,6 +37,9 @@ _NUDGE = 1e-2
 _MOST_EXCESS = 9.0
 _NUMBERS = 4_000_000
 """Errors worked on at once: so many that they stay in memory that is near."""
+_PARTS, _FEW = 4, 128
+"""Blocks a core, as some climb longer than others; and cells of a block at least, if there are
+more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,25 @@ def blocks(problem: Problem) -> list[NDArray[np.intp]]:
     """Cells worked on together."""
     k, count = problem.prior.shape
     size = max(1, _NUMBERS // ((k + 1) * problem.steps))
-    return np.array_split(np.arange(count), -(-count // size))
+    parts = max(-(-count // size), min(_PARTS * cores(), count // _FEW))
+    return np.array_split(np.arange(count), parts)
 
 
-def maximise(problem: Problem, start: Array, iterations: int = 60) -> Optimum:
-    """Climb from ``start`` ``(parameters, cells)``, block of cells by block of cells."""
+def maximise(problem: Problem, start: Array, iterations: int = 60, done: float = EXACT) -> Optimum:
+    """Climb from ``start`` ``(parameters, cells)``, block of cells by block of cells.
+
+    Args:
+        problem: what to maximise.
+        start: from where.
+        iterations: at most.
+        done: log-likelihood that a full step would still gain, to stop.
+    """
+
+    def climb(block: NDArray[np.intp]) -> Optimum:
+        return _climb(problem, start[:, block], block, iterations, done)
+
     with threadpool_limits(1):  # matrices are small: threads would only wait for each other
-        parts = [_climb(problem, start[:, block], block, iterations) for block in blocks(problem)]
+        parts = share(climb, blocks(problem))
     return Optimum(
         np.concatenate([p.x for p in parts], axis=1),
         np.concatenate([p.information for p in parts]),
@@ -158,7 +174,9 @@ def _evidence(problem: Problem, at: Optimum) -> Array:
     return np.where(np.isfinite(height), height - 0.5 * size, -np.inf)
 
 
-def _climb(problem: Problem, start: Array, cells: NDArray[np.intp], iterations: int) -> Optimum:
+def _climb(
+    problem: Problem, start: Array, cells: NDArray[np.intp], iterations: int, enough: float
+) -> Optimum:
     """Iterate; a cell leaves when a full step would gain next to nothing."""
     low, high = problem.low[:, cells], problem.high[:, cells]
     x = np.clip(start, low, high)
@@ -175,7 +193,7 @@ def _climb(problem: Problem, start: Array, cells: NDArray[np.intp], iterations: 
         lo, hi = low[:, active], high[:, active]
         free = ~((here <= lo) & (score < 0) | (here >= hi) & (score > 0))
         gain = 0.5 * np.einsum("kc,kc->c", score, solve(information, score, free, 0.0))
-        done = gain < _DONE
+        done = gain < enough
         stuck = damping[active] > _STUCK
         converged[active] = (gain < np.where(stuck, _KINK, _CLOSE)) & np.isfinite(value)
         done |= stuck
@@ -233,7 +251,8 @@ def excess(problem: Problem, best: Optimum) -> Array:
         best: its maximum.
     """
     found = np.ones(best.x.T.shape)
-    for cells in blocks(problem):
+
+    def of(cells: NDArray[np.intp]) -> None:
         s = slopes(problem, best.x[:, cells], cells)
         w = weight(s.z)[:, None]
         z = s.z[:, None]
@@ -241,6 +260,8 @@ def excess(problem: Problem, best: Optimum) -> Array:
         told = (w * (s.mean**2 + 0.5 * s.spread**2)).sum(axis=2)
         ratio = np.nan_to_num((score**2).sum(axis=2) / np.maximum(told, 1e-300), nan=1.0)
         found[cells] = np.clip(ratio, 1.0, _MOST_EXCESS)
+
+    share(of, blocks(problem))
     return found
 
 
@@ -258,7 +279,8 @@ def restriction(problem: Problem, best: Optimum, means: int) -> Array:
         means: the first so many parameters are means; the others are of the variance.
     """
     extra = np.zeros_like(best.x)
-    for cells in blocks(problem):
+
+    def of(cells: NDArray[np.intp]) -> None:
         x = best.x[:, cells]
         for k in range(means, len(x)):
             moved = np.zeros((len(x), 1))
@@ -266,6 +288,8 @@ def restriction(problem: Problem, best: Optimum, means: int) -> Array:
             more, less = (_volume(problem, x + way * moved, cells, means) for way in (1, -1))
             gradient = np.nan_to_num(-0.25 * (more - less) / _NUDGE)
             extra[k, cells] = np.clip(gradient, -means, means)
+
+    share(of, blocks(problem))
     return extra
 
 

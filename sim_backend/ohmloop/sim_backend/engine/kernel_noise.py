@@ -25,6 +25,21 @@ def compiled(function: F) -> F:
     return made
 
 
+def inlined(function: F) -> F:
+    """The same for the inside of a loop that is to go through several cells at once.
+
+    A call, with all that it is handed, would take longer than what is done there.
+    """
+    made: F = njit(
+        nogil=True,
+        error_model="numpy",
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        forceinline=True,
+    )(function)
+    return made
+
+
 _STRIDE, _M1, _M2 = np.uint32(noise.STRIDE32), np.uint32(noise.M32[0]), np.uint32(noise.M32[1])
 _S15, _S16, _LOW = np.uint32(15), np.uint32(16), np.uint64(noise.MASK32)
 _HIGH = np.uint64(32)

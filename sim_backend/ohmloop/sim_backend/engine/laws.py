@@ -61,12 +61,12 @@ def q_down(p: Any, i: Any, g: Any) -> Any:
 
 @overload(q_up)  # type: ignore[untyped-decorator]
 def _compiled_q_up(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
-    return _at(_functions(p)[0], p)
+    return _at(functions_of(p)[0], p)
 
 
 @overload(q_down)  # type: ignore[untyped-decorator]
 def _compiled_q_down(p: Any, i: Any, g: Any) -> Any:  # noqa: ARG001
-    return _at(_functions(p)[1], p)
+    return _at(functions_of(p)[1], p)
 
 
 def window(p: Any, first: Any, w: Any) -> Any:
@@ -83,7 +83,7 @@ def _compiled_window(p: Any, first: Any, w: Any) -> Any:  # noqa: ARG001
     return scope["part"]
 
 
-def _functions(p: Any) -> tuple[Any, Any]:
+def functions_of(p: Any) -> tuple[Any, Any]:
     """The step functions of the family that a type of parameters belongs to, compiled."""
     return _compiled_law(_FAMILIES[p.instance_class])
 
