@@ -52,7 +52,7 @@ class ValidationPlan(Record):
         sparse_batch: samples between two readings of sparse updates.
         sparse_length: slots of a sample's trains.
         sparse_odds: odds of a line that fires most; inputs and errors below it are uniform.
-        long_pulses: pulses of a long train; more than a fit saw.
+        long_pulses: pulses of a long train; as many as a fit by the standard recipe saw in one.
         long_reads: readings on the way.
         point_pulses: pulses between two readings about the symmetric point.
         point_reads: readings there.
