@@ -15,12 +15,13 @@ _FOURS, _SUM = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x0101010101010101)
 _1, _2, _4, _56 = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
 
 
-def _kept(function: F) -> F:
+def kept(function: F) -> F:
+    """Compiled once on a machine."""
     made: F = njit(nogil=True, cache=True)(function)
     return made
 
 
-@_kept
+@kept
 def add(total: Any, rows: Any, columns: Any) -> None:
     """``total`` grows; arguments as of ``add_crossings``."""
     which = np.empty(columns.shape[1], np.int64)
@@ -41,7 +42,7 @@ def add(total: Any, rows: Any, columns: Any) -> None:
                     total[row, which[e]] += _bits(train & columns[b, which[e]])
 
 
-@_kept
+@kept
 def _bits(x: Any) -> Any:
     """Bits set in 64: neighbours are added up within the word."""
     pairs = x - ((x >> _1) & _ONES)

@@ -23,10 +23,10 @@ from .conditions import PulseConditions
 from .crossings import add_crossings
 from .errors import ProgramError
 from .program_bytes import pack, unpack
+from .trains import check_trains
 
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
-_SIGNS = np.array([1, -1], np.int8).tobytes()
 _TRAINS = {
     "row_trains": np.uint64,
     "column_trains": np.uint64,
@@ -246,18 +246,9 @@ class CoincidencePulses(PulseProgram):
             kept = frozen(given, kind, 2, name)
             if kept is not given:
                 object.__setattr__(self, name, kept)
-        if self.row_trains.shape[0] != self.column_trains.shape[0]:
-            raise ProgramError("row_trains and column_trains have different batch sizes")
-        self._check_line("row", self.row_trains, self.row_signs)
-        self._check_line("column", self.column_trains, self.column_signs)
-
-    def _check_line(self, line: str, trains: NDArray[np.uint64], signs: NDArray[np.int8]) -> None:
-        if trains.shape != signs.shape:
-            raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
-        if signs.tobytes().translate(None, _SIGNS):  # the quickest that there is
-            raise ProgramError(f"{line}_signs may only hold -1 and 1")
-        if int(trains.max()) >> self.length:
-            raise ProgramError(f"{line}_trains fire beyond slot {self.length - 1}")
+        check_trains(
+            self.row_trains, self.row_signs, self.column_trains, self.column_signs, self.length
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -287,6 +278,11 @@ class CoincidencePulses(PulseProgram):
     def at_most(self) -> int:
         """Slots in all."""
         return self.batch * self.length
+
+    @property
+    def held(self) -> int:
+        """Of a train 8, and 1 of its sign."""
+        return 9 * (self.row_trains.size + self.column_trains.size)
 
     def add_to(self, total: NDArray[np.int64]) -> None:
         """Add the coincidences."""

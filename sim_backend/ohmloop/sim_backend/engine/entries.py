@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import numpy as np
 from numba import njit
 
 from ohmloop.sim_backend import noise
 
 from . import kernel_listed, kernels
 from .kernel_noise import F
+from .kernel_queue import SLOTS
 
 
 class Entries(NamedTuple):
@@ -71,6 +73,32 @@ def _entries(stamp: int, keep: bool) -> Entries:
         return 0 * stamp
 
     return Entries(coincidences, listed, counts, runs, train, readings)
+
+
+@njit(nogil=True, error_model="numpy", cache=True)  # type: ignore[untyped-decorator]
+def parted(rows: Any, columns: Any, row_parts: Any, column_parts: Any) -> Any:
+    """Cut trains into parts of ``SLOTS`` slots.
+
+    Args:
+        rows: trains uint64 ``(batch, rows)``.
+        columns: trains uint64 ``(batch, columns)``.
+        row_parts: filled, uint16 ``(batch * parts, rows)``.
+        column_parts: filled likewise.
+
+    Returns:
+        Lines that fire in a part: rows and columns, each added up over all parts.
+    """
+    firing, of_columns = 0, 0
+    parts = row_parts.shape[0] // rows.shape[0]
+    for k in range(row_parts.shape[0]):
+        shift = np.uint64(SLOTS * (k % parts))
+        for i in range(rows.shape[1]):
+            row_parts[k, i] = np.uint16(rows[k // parts, i] >> shift)
+            firing += row_parts[k, i] != 0
+        for i in range(columns.shape[1]):
+            column_parts[k, i] = np.uint16(columns[k // parts, i] >> shift)
+            of_columns += column_parts[k, i] != 0
+    return firing, of_columns
 
 
 KEPT, FRESH = _entries(_stamp(), keep=True), _entries(0, keep=False)

@@ -10,12 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
 from .engine import Strengths
-from .entries import FRESH, KEPT, Entries
+from .entries import FRESH, KEPT, Entries, parted
 from .kernel_cells import Cells
 from .kernel_queue import SLOTS
 from .laws import built_in, parameters_of
@@ -52,22 +51,27 @@ class KernelEngine:
         """Apply a program; returns the pulses that had any strength."""
         cells, play = self._made_ready(state, strengths)
         if isinstance(program, CoincidencePulses):
-            rows = _parts(program.row_trains, program.length), program.row_signs
-            columns = _parts(program.column_trains, program.length), program.column_signs
-            kernel, work = play.coincidences, program.batch * state.g.size
-            firing = int(np.count_nonzero(rows[0]))
-            crossings = firing * np.count_nonzero(columns[0]) / len(rows[0])
-            if _FULL * crossings <= min(firing, program.shape[0]) * program.shape[1]:
-                kernel, work = play.listed, int(_DEAR * crossings)
-            return self._share(
-                lambda a, b: kernel(cells, rows, columns, a, b), program.shape[0], work
-            )
+            return self._coincidences(cells, play, program)
         if isinstance(program, CellPulses):
             signed = program.pulse_counts.ravel()
             return self._share(
                 lambda a, b: play.counts(cells, signed, a, b), signed.size, signed.size
             )
         return self.runs(state, program.runs, strengths)
+
+    def _coincidences(self, cells: Cells, play: Entries, program: CoincidencePulses) -> int:
+        (batch, height), width = program.row_trains.shape, program.column_trains.shape[1]
+        parts = batch * -(-program.length // SLOTS)
+        up, across = np.empty((parts, height), np.uint16), np.empty((parts, width), np.uint16)
+        firing, of_columns = parted(program.row_trains, program.column_trains, up, across)
+        rows, columns = (up, program.row_signs), (across, program.column_signs)
+        crossings = firing * of_columns / parts
+        kernel, work = play.coincidences, batch * height * width
+        if _FULL * crossings <= min(firing, height) * width:
+            kernel, work = play.listed, int(_DEAR * crossings)
+        if work < _SHARED:
+            return int(kernel(cells, rows, columns, 0, height))
+        return self._share(lambda a, b: kernel(cells, rows, columns, a, b), height, work)
 
     def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
         """Apply a lowered program."""
@@ -120,15 +124,6 @@ class KernelEngine:
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads - 1, "ohmloop-cells")
-
-
-def _parts(trains: NDArray[np.uint64], length: int) -> NDArray[np.uint16]:
-    """Trains ``(batch, lines)`` cut into parts of ``SLOTS``: ``(batch * parts, lines)``."""
-    parts = -(-length // SLOTS)
-    if parts == 1:
-        return trains.astype(np.uint16)
-    shifts = SLOTS * np.arange(parts, dtype=np.uint64)
-    return (trains[:, None] >> shifts[:, None]).astype(np.uint16).reshape(-1, trains.shape[1])
 
 
 def _entries(state: CellState) -> Entries:
