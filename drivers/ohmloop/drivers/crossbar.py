@@ -419,4 +419,6 @@ def line_indices(lines: Lines, count: int) -> NDArray[np.intp]:
         IndexError: a line beyond the crossbar.
     """
     indices: NDArray[np.intp] = np.arange(count, dtype=np.intp)
+    if lines is ALL:
+        return indices
     return np.atleast_1d(indices[list(lines) if isinstance(lines, tuple) else lines])

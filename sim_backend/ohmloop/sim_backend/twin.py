@@ -165,14 +165,16 @@ class TwinCrossbar(Crossbar):
             ``(batch, lines)``, float32; None where there are many samples, tensors are elsewhere
             than on the host, or cells are noisy, not linear, read one by one or behind a periphery.
         """
-        if not 0 < len(values) <= _FEW or not self._plain or not values.is_contiguous():
+        if not self._plain:
+            return None
+        forward, given = way == "forward", values.numpy()
+        out, other = self.shape if forward else self.shape[::-1]
+        if given.ndim != 2 or given.shape[1] != other:
+            raise ProgramError(f"values must be (batch, {other}), not {given.shape}")
+        if not 0 < len(given) <= _FEW or not given.flags.c_contiguous:
             return None
         from .product_kernels import weigh  # compiles, and not every command makes products
 
-        forward = way == "forward"
-        given, out, other = values.numpy(), *(self.shape if forward else self.shape[::-1])
-        if given.ndim != 2 or given.shape[1] != other:
-            raise ProgramError(f"values must be (batch, {other}), not {given.shape}")
         with self._lock:
             self._let_read()
             seen, found = self.cells.read_all(), np.empty((len(given), out), np.float32)

@@ -125,12 +125,12 @@ class AnalogTile:
 
     def forward(self, x: Tensor) -> Tensor:
         """``y = W x``: ``(batch, in)`` to ``(batch, out)``, in the type and place of ``x``."""
-        self.usage.forward += len(x)
+        self.usage.forward += x.shape[0]
         return self._product(x, "forward")
 
     def backward(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``, in the type and place of ``d``."""
-        self.usage.backward += len(d)
+        self.usage.backward += d.shape[0]
         return self._product(d, "backward")
 
     def weights(self) -> Map:
@@ -143,7 +143,7 @@ class AnalogTile:
 
     def read_columns(self, columns: int | Sequence[int]) -> Map:
         """Read some inputs' cells: weights ``(out, columns)``."""
-        picked = np.atleast_1d(np.asarray(columns, np.intp))
+        picked = np.array(columns, np.intp, ndmin=1)
         self.usage.columns_read += picked.size
         measured = self.crossbar.read(columns=picked)
         reference = self.mapping.reference[:, picked]

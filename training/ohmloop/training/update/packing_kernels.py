@@ -101,17 +101,22 @@ def _mix(z: Any) -> Any:
 
 
 @_kept
-def _slot(first: Any, high: Any, odds: Any, k: Any, fires: Any) -> None:
-    """Bit ``k`` of ``fires``, for all lines at once in vector registers."""
-    for i in range(odds.shape[0]):
-        z = _mix(np.uint32(_mix(np.uint32(first + np.uint32(i))) ^ high))
-        fires[i] = np.uint32(fires[i] | np.uint32(np.uint32(np.uint32(z >> _TWO) < odds[i]) << k))
+def _slot(first: Any, high: Any, which: Any, odds: Any, k: Any, fires: Any) -> None:
+    """Bit ``k`` of ``fires``, for all lines listed at once in vector registers."""
+    for e in range(which.shape[0]):
+        z = _mix(np.uint32(_mix(np.uint32(first + which[e])) ^ high))
+        fires[e] = np.uint32(fires[e] | np.uint32(np.uint32(np.uint32(z >> _TWO) < odds[e]) << k))
 
 
 @_kept
-def _odds(values: Any, gain: Any, odds: Any) -> None:
+def _odds(values: Any, gain: Any, which: Any, odds: Any) -> Any:
+    """Lists the lines that may fire, and their odds; returns how many."""
+    some = 0
     for i in range(values.shape[0]):
-        odds[i] = np.uint32(np.int32(min(abs(values[i]) * gain, 1.0) * _CERTAIN))
+        found = np.uint32(np.int32(min(abs(values[i]) * gain, 1.0) * _CERTAIN))
+        which[some], odds[some] = np.uint32(i), found
+        some += found != 0
+    return some
 
 
 @_kept
@@ -127,27 +132,26 @@ def _pack(
     """Fills the last two; returns how many draws there were before and now.
 
     A slot fires where draw n, 30 bits, is below the odds. With the halves of the key the draw is
-    ``mix(mix(n + low) ^ high)``; ``mix`` is Wellons' hash-prospector finaliser (bias 0.11).
+    ``mix(mix(n + low) ^ high)``; ``mix`` is Wellons' hash-prospector finaliser (bias 0.11). Lines
+    that never fire have their numbers too, but are not drawn.
     """
     lines = values.shape[1]
     low, high = np.uint32(key & _LOW), np.uint32(key >> np.uint64(32))
-    odds, fires = np.empty(lines, np.uint32), np.empty((2, lines), np.uint32)
+    fires, which = np.empty((2, lines), np.uint32), np.empty(lines, np.uint32)
+    odds = np.empty(lines, np.uint32)
     for b in range(values.shape[0]):
-        _odds(values[b], gains[b], odds)
+        some = _odds(values[b], gains[b], which, odds)
         _signs(values[b], flip, signs[b])
-        fires.fill(0)
+        fires[:, :some] = 0
         for k in range(slots[b]):
             first = np.uint32(low + np.uint32(start))
-            _slot(first, high, odds, np.uint32(k & 31), fires[k >> 5])
+            _slot(first, high, which[:some], odds, np.uint32(k & 31), fires[k >> 5])
             start += lines
-        _join(fires[0], fires[1], trains[b])
+        trains[b] = 0
+        for e in range(some):
+            both = np.uint64(fires[0, e]) | np.uint64(fires[1, e]) << np.uint64(32)
+            trains[b, which[e]] = both
     return start
-
-
-@_kept
-def _join(low: Any, high: Any, trains: Any) -> None:
-    for i in range(trains.shape[0]):
-        trains[i] = np.uint64(low[i]) | np.uint64(high[i]) << np.uint64(32)
 
 
 @_kept
