@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ohmloop.calibration.fitting.likelihood import Problem
 from ohmloop.calibration.fitting.retry import part_of, retried
-from ohmloop.calibration.fitting.scoring import Optimum, Problem, maximise
+from ohmloop.calibration.fitting.scoring import Optimum, maximise
 
 CELLS, STEPS = 5, 40
 

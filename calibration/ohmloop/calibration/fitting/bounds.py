@@ -15,8 +15,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .likelihood import Problem
 from .retry import part_of
-from .scoring import ROUGH, Optimum, Problem, likelier, maximise
+from .scoring import ROUGH, Optimum, likelier, maximise
 from .trajectories import Array
 
 _DOUBT = 3.0

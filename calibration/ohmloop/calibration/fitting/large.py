@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bounds import at_the_ends, with_bounds
+from .corrections import restriction
 from .entries import filter_of
 from .families import Family
+from .likelihood import Problem
 from .maximum import Fitted, fit_good, scatter_of, shooting
 from .noises import NoiseModel
 from .problem import model_of, problem_of
 from .retry import retried
-from .scoring import ROUGH, Optimum, Problem, likelier, maximise, restriction
+from .scoring import ROUGH, Optimum, likelier, maximise
 from .start import Frame
 from .trajectories import Array, Trajectories
 

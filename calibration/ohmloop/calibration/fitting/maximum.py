@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bounds import at_the_ends, pinned_at, pins_of, with_bounds
+from .corrections import excess, restriction
 from .families import Family
+from .likelihood import Problem
 from .noises import FEWEST, NoiseModel, population
 from .problem import precision_of, problem_of
 from .reference import Noise
 from .retry import retried
-from .scoring import EXACT, ROUGH, Optimum, Problem, excess, likelier, maximise, restriction
+from .scoring import EXACT, ROUGH, Optimum, likelier, maximise
 from .start import Frame
 from .trajectories import Array, Trajectories
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from ohmloop.calibration.spread import robust_std
 
+from .likelihood import Problem
 from .reference import Noise
-from .scoring import Optimum, Problem
+from .scoring import Optimum
 from .start import Frame
 from .trajectories import Array, Trajectories
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from .entries import filter_of
 from .families import Family
+from .likelihood import Model, Problem
 from .noises import WEAK, NoiseModel
 from .reference import Filter, Noise
-from .scoring import Model, Problem
 from .start import Frame
 from .trajectories import Array, Trajectories
 

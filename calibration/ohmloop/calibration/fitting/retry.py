@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .scoring import Optimum, Problem, maximise
+from .likelihood import Problem
+from .scoring import Optimum, maximise
 from .trajectories import Array
 
 _LONGER = 3
