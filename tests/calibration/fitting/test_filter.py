@@ -10,7 +10,7 @@ from ohmloop.calibration.fitting.entries import filter_of
 from ohmloop.calibration.fitting.reference import Noise, prediction_errors
 from ohmloop.calibration.fitting.robust import CONSISTENCY, log_density, weight
 from ohmloop.drivers import CellPulses
-from ohmloop.sim_backend.responses import ConstantStep, NeuroSimStep, SoftBounds
+from ohmloop.sim_backend.responses import ConstantStep, NeuroSimStep, Piecewise, SoftBounds
 
 NOTHING_HELD = np.zeros(3, bool)
 
@@ -49,25 +49,33 @@ def test_moments_are_those_of_many_cells(response, g0, count):
     assert variance**0.5 == pytest.approx(g.std(), rel=0.15 if at_bound else 0.02, abs=5e-8)
 
 
+TABLE = np.array([2e-6, 1.5e-6, 1.2e-6, 0.4e-6])
+
+
+@pytest.mark.parametrize("alike", [True, False])  # the same pulses side by side, or each its own
 @pytest.mark.parametrize(
     ("response", "usual"),
     [
         (SoftBounds, (0.03, 0.02)),
         (NeuroSimStep, (60.0, 70.0, 1.2, -0.8)),  # by another law that is the same
+        (Piecewise, (TABLE, TABLE[::-1])),
     ],
 )
-def test_compiled_is_the_definition(response, usual):
-    rng, cells, steps = np.random.default_rng(3), 5, 30
+def test_compiled_is_the_definition(response, usual, alike):
+    rng, cells, steps = np.random.default_rng(3), 37, 30
+    pulses = rng.integers(-6, 7, (steps, 1 if alike else cells))
+    starts = rng.random(steps) < 0.1
+    lost = rng.random((steps, cells)) < 0.1
+    lost[:, : cells // 2] = False  # so that some lanes are whole
     traj = Trajectories(
-        np.where(
-            rng.random((steps, cells)) < 0.1, np.nan, rng.uniform(5e-6, 60e-6, (steps, cells))
-        ),
-        rng.integers(-6, 7, (steps, cells)),
-        rng.random(steps) < 0.1,
+        np.where(lost, np.nan, rng.uniform(5e-6, 60e-6, (steps, cells))),
+        np.broadcast_to(pulses, (steps, cells)),
+        starts,
     )
     held = rng.random(steps) < 0.3
-    values = [rng.uniform(0.9, 1.1, 2 * cells) * v for v in (5e-6, 60e-6, *usual)]
-    noises = noise(2 * cells, 0.4, 2e-8, 0.01)
+    size = 2 * cells
+    values = [rng.uniform(0.9, 1.1, (size, *np.shape(v))) * v for v in (5e-6, 60e-6, *usual)]
+    noises = noise(size, 0.4, 2e-8, 0.01)
     fast = filter_of(response)(values, noises, traj, held)
     plain = prediction_errors(response(*values), noises, traj, held)
     for a, b in zip(fast, plain, strict=True):

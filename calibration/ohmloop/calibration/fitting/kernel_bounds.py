@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import erf, exp, sqrt
+from math import erfc, exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ _TINY = 1e-300
 @inlined
 def near(distance: Any, variance: Any) -> Any:
     """Whether a bound matters."""
-    return (distance < 0) | (distance * distance < FAR * FAR * variance)
+    return (distance <= 0) | (distance * distance < FAR * FAR * variance)
 
 
 @compiled
@@ -54,7 +54,8 @@ def _beyond(distance: Any, variance: Any) -> Any:
     z = distance / s
     if z <= -FAR:
         return -distance, 0.0
-    density, below = exp(-z * z / 2) * _DENSITY, 0.5 * (1 + erf(z / _ROOT_2))
+    # erfc, as what differences below leave of a tail must be right in its last places
+    density, below = exp(-z * z / 2) * _DENSITY, 0.5 * erfc(-z / _ROOT_2)
     h = z * below + density
     common = below * (1 + RARE) / (below + RARE)
     return s * h - distance, common * max((1 + z * z) * below + z * density - h * h, 0.0)
