@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Named
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,8 +23,8 @@ from ohmloop.drivers import (
 from ohmloop.training.update.parts import spared, split
 from ohmloop.training.update.rule import Rows, UpdateReport, UpdateRule
 
-from .driving import driven
 from .mapping import Map, Mapping
+from .products import Products, TensorCrossbar
 from .protocol import TileState
 from .report import WriteReport
 from .usage import Strongest, Usage
@@ -36,47 +35,8 @@ log = logging.getLogger("ohmloop")
 _MOST_DOUBTS = 3  # programs in a row that may be left in doubt before a run ends
 
 
-class TensorCrossbar(Protocol):
-    """The verbs of a crossbar that lives in tensors (``capabilities.tensors``)."""
-
-    @property
-    def device(self) -> str:
-        """Where its tensors live."""
-
-    def read_tensor(self, rows: Any = ..., columns: Any = ...) -> Tensor:
-        """``read`` on tensors."""
-
-    def forward_tensor(self, column_voltages: Tensor, reference: Tensor) -> Tensor:
-        """``forward`` on tensors, less the product of a reference map, S; in its precision."""
-
-    def backward_tensor(self, row_voltages: Tensor, reference: Tensor) -> Tensor:
-        """``backward`` on tensors, less the product of a reference map, S."""
-
-    def weigh_tensor(
-        self, way: str, values: Tensor, reference: Tensor, siemens_per_weight: float
-    ) -> Tensor | None:
-        """What a tile makes of ``forward_tensor`` or ``backward_tensor``, in one go.
-
-        Optional: a crossbar without it takes the two steps.
-
-        Args:
-            way: "forward" or "backward".
-            values: float32 ``(batch, lines)``; volts are these by the read voltage and the largest
-                of their sample.
-            reference: float32, S.
-            siemens_per_weight: what a product of weight 1 is.
-
-        Returns:
-            ``(batch, lines)``, float32; None where it takes the two steps.
-        """
-
-
 class AnalogTile:
     """A weight matrix ``(out, in)`` on one crossbar, or on a region of one.
-
-    Products drive the lines with volts, scaled for every sample so that its largest value is the
-    crossbar's read voltage (noise management "abs max": Gokmen et al., Front. Neurosci. 11:538,
-    2017), and subtract the product of the reference map digitally.
 
     Attributes:
         crossbar: the cells.
@@ -105,8 +65,7 @@ class AnalogTile:
         self.pulses = self.programs = self.doubts = 0
         self.usage, self.strongest = Usage(), Strongest()
         self._doubts_in_a_row = 0
-        self._device = _device_of(crossbar)
-        self._references: dict[torch.dtype, Tensor] = {}
+        self._products = Products(crossbar)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -126,12 +85,12 @@ class AnalogTile:
     def forward(self, x: Tensor) -> Tensor:
         """``y = W x``: ``(batch, in)`` to ``(batch, out)``, in the type and place of ``x``."""
         self.usage.forward += x.shape[0]
-        return self._product(x, "forward")
+        return self._products.of(x, "forward", self.mapping)
 
     def backward(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``, in the type and place of ``d``."""
         self.usage.backward += d.shape[0]
-        return self._product(d, "backward")
+        return self._products.of(d, "backward", self.mapping)
 
     def weights(self) -> Map:
         """Read all cells: weights ``(out, in)``, with the noise of one reading."""
@@ -294,36 +253,7 @@ class AnalogTile:
             reference=np.array(reference, np.float64),
             siemens_per_weight=siemens_per_weight,
         )
-        self._references.clear()
-
-    def _product(self, values: Tensor, verb: str) -> Tensor:
-        values = values.detach()
-        single = values.dtype == torch.float32 and self.crossbar.capabilities.tensors
-        reference = self._reference(torch.float32 if single else torch.float64)
-        if single and values.device == self._device:
-            weigh = getattr(self.crossbar, "weigh_tensor", None)
-            scale = self.mapping.siemens_per_weight
-            if weigh and (found := weigh(verb, values, reference, scale)) is not None:
-                return cast(Tensor, found)
-        volts, units_per_volt = driven(values.to(self._device), self.crossbar.reading)
-        currents = self._currents(verb, volts, reference)
-        return (currents * (units_per_volt / self.mapping.siemens_per_weight)).to(values)
-
-    def _currents(self, verb: str, volts: Tensor, reference: Tensor) -> Tensor:
-        """Currents less those that the reference would give."""
-        if self.crossbar.capabilities.tensors:
-            native: Callable[[Tensor, Tensor], Tensor] = getattr(self.crossbar, f"{verb}_tensor")
-            return native(volts, reference)
-        by_host: Callable[[NDArray[np.float64]], Map] = getattr(self.crossbar, verb)
-        currents = torch.from_numpy(by_host(volts.numpy()))
-        return currents - volts @ (reference.T if verb == "forward" else reference)
-
-    def _reference(self, precision: torch.dtype) -> Tensor:
-        """The reference map where products are made."""
-        if precision not in self._references:
-            exact = torch.from_numpy(self.mapping.reference)
-            self._references[precision] = exact.to(self._device, precision)
-        return self._references[precision]
+        self._products.forget_reference()
 
 
 def parts_of(tile: object) -> list[AnalogTile]:
@@ -331,10 +261,3 @@ def parts_of(tile: object) -> list[AnalogTile]:
     if isinstance(tile, AnalogTile):
         return [tile]
     return [leaf for part in getattr(tile, "parts", ()) for leaf in parts_of(part)]
-
-
-def _device_of(crossbar: Crossbar) -> torch.device:
-    """Where products are made: where the crossbar lives if that is in tensors, else the host."""
-    if not crossbar.capabilities.tensors:
-        return torch.device("cpu")
-    return torch.device(cast(TensorCrossbar, crossbar).device)

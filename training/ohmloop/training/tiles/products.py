@@ -1,0 +1,115 @@
+"""Products of a tile: numbers as volts on lines, currents as numbers, wherever they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ohmloop.drivers import Crossbar
+
+from .driving import driven
+from .mapping import Map, Mapping
+
+
+class TensorCrossbar(Protocol):
+    """The verbs of a crossbar that lives in tensors (``capabilities.tensors``)."""
+
+    @property
+    def device(self) -> str:
+        """Where its tensors live."""
+
+    def read_tensor(self, rows: Any = ..., columns: Any = ...) -> Tensor:
+        """``read`` on tensors."""
+
+    def forward_tensor(self, column_voltages: Tensor, reference: Tensor) -> Tensor:
+        """``forward`` on tensors, less the product of a reference map, S; in its precision."""
+
+    def backward_tensor(self, row_voltages: Tensor, reference: Tensor) -> Tensor:
+        """``backward`` on tensors, less the product of a reference map, S."""
+
+    def weigh_tensor(
+        self, way: str, values: Tensor, reference: Tensor, siemens_per_weight: float
+    ) -> Tensor | None:
+        """What a tile makes of ``forward_tensor`` or ``backward_tensor``, in one go.
+
+        Optional: a crossbar without it takes the two steps.
+
+        Args:
+            way: "forward" or "backward".
+            values: float32 ``(batch, lines)``; volts are these by the read voltage and the largest
+                of their sample.
+            reference: float32, S.
+            siemens_per_weight: what a product of weight 1 is.
+
+        Returns:
+            ``(batch, lines)``, float32; None where it takes the two steps.
+        """
+
+
+class Products:
+    """Products with a crossbar, in the numbers of a mapping.
+
+    Lines are driven with volts, scaled for every sample so that its largest value is the crossbar's
+    read voltage (noise management "abs max": Gokmen et al., Front. Neurosci. 11:538, 2017), and the
+    product of the reference map is subtracted digitally.
+
+    Args:
+        crossbar: the cells.
+    """
+
+    def __init__(self, crossbar: Crossbar) -> None:
+        self._crossbar = crossbar
+        self._device = _device_of(crossbar)
+        self._references: dict[torch.dtype, Tensor] = {}
+
+    def of(self, values: Tensor, way: str, mapping: Mapping) -> Tensor:
+        """``(batch, lines)`` to ``(batch, other lines)``, in the type and place of ``values``.
+
+        Args:
+            values: numbers, not scaled.
+            way: "forward" or "backward".
+            mapping: what conductances mean; of the same reference until that is forgotten.
+        """
+        values = values.detach()
+        single = values.dtype == torch.float32 and self._crossbar.capabilities.tensors
+        reference = self._reference(mapping, torch.float32 if single else torch.float64)
+        if single and values.device == self._device:
+            weigh = getattr(self._crossbar, "weigh_tensor", None)
+            scale = mapping.siemens_per_weight
+            if weigh and (found := weigh(way, values, reference, scale)) is not None:
+                return cast(Tensor, found)
+        volts, units_per_volt = driven(values.to(self._device), self._crossbar.reading)
+        currents = self._currents(way, volts, reference)
+        return (currents * (units_per_volt / mapping.siemens_per_weight)).to(values)
+
+    def forget_reference(self) -> None:
+        """The mapping has another reference from now on."""
+        self._references.clear()
+
+    def _currents(self, way: str, volts: Tensor, reference: Tensor) -> Tensor:
+        """Currents less those that the reference would give."""
+        if self._crossbar.capabilities.tensors:
+            native: Callable[[Tensor, Tensor], Tensor] = getattr(self._crossbar, f"{way}_tensor")
+            return native(volts, reference)
+        by_host: Callable[[NDArray[np.float64]], Map] = getattr(self._crossbar, way)
+        currents = torch.from_numpy(by_host(volts.numpy()))
+        return currents - volts @ (reference.T if way == "forward" else reference)
+
+    def _reference(self, mapping: Mapping, precision: torch.dtype) -> Tensor:
+        """The reference map where products are made."""
+        if precision not in self._references:
+            exact = torch.from_numpy(mapping.reference)
+            self._references[precision] = exact.to(self._device, precision)
+        return self._references[precision]
+
+
+def _device_of(crossbar: Crossbar) -> torch.device:
+    """Where products are made: where the crossbar lives if that is in tensors, else the host."""
+    if not crossbar.capabilities.tensors:
+        return torch.device("cpu")
+    return torch.device(cast(TensorCrossbar, crossbar).device)
