@@ -168,7 +168,9 @@ def test_bounds_that_were_not_reached_are_not_where_readings_end():
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize(("truth", "nodes"), [("soft-bounds", 5), ("power-step", 9)])
+@pytest.mark.parametrize(
+    ("truth", "nodes"), [("soft-bounds", 5), ("power-step", 9), ("power-step", 17)]
+)
 def test_coverage_of_tables(truth, nodes, record_property):
     """Tables hold curves that are none: noises, what follows, and nodes that cells went through.
 

@@ -13,6 +13,8 @@ from .family import LOG_STEP, Family, floor
 _ALONE, _BEND, _OF = 2.0, 0.7, 9
 """Widths of the priors: of a node about the line that it starts from, and of a bend of the
 logarithms from node to node, of so many nodes. They fill in nodes that the cell hardly visited."""
+_VANISHING = 4.0
+"""Exponents with which steps vanish at a bound are up to this, or so."""
 _MARGIN = 0.02
 
 
@@ -73,10 +75,16 @@ class PiecewiseFamily(Family):
 
         Logarithms are taken for an integrated random walk along the states, as by a smoothing
         spline (Wahba, JRSS B 40:364, 1978): the bend at a node goes with the distance of nodes to
-        the power 3/2, so that more nodes do not make a rougher function.
+        the power 3/2, so that more nodes do not make a rougher function. Towards the bound that a
+        direction ends at steps may vanish like a power: there logarithms bend as much as that does,
+        by its exponent over the square of the node's number.
         """
         width = _BEND * ((_OF - 1) / (self.nodes - 1)) ** 1.5
-        bends = np.diff(np.eye(self.nodes), 2, axis=0) / width
-        one = bends.T @ bends + np.eye(self.nodes) / _ALONE**2
-        both: Array = np.kron(np.eye(2), one).astype(np.float64)
-        return both
+        from_end = np.arange(1, self.nodes - 1)
+        widths = np.hypot(width, _VANISHING / from_end**2)
+        whole = np.zeros((2 * self.nodes, 2 * self.nodes))
+        for way, wide in enumerate((widths[::-1], widths)):  # up steps vanish at the upper end
+            bends = np.diff(np.eye(self.nodes), 2, axis=0) / wide[:, None]
+            own = slice(way * self.nodes, (way + 1) * self.nodes)
+            whole[own, own] = bends.T @ bends + np.eye(self.nodes) / _ALONE**2
+        return whole
