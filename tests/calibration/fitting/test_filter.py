@@ -125,3 +125,13 @@ def test_the_likelihood_is_consistent_and_bounded():
     far = np.array([1e3, 1e6])
     np.testing.assert_allclose(weight(far) * far**2, 9.0)
     assert np.diff(log_density(far, np.ones(2))) == pytest.approx(-9 * np.log(1e3))
+
+
+def test_a_path_that_runs_away_ends_nowhere():
+    """Noise beyond all numbers: nan, and no table is read beside its nodes."""
+    cell = [np.array([5e-6]), np.array([60e-6]), TABLE[None], TABLE[None]]
+    readings, pulses = np.array([[20e-6], [22e-6], [23e-6]]), np.array([[0], [2], [2]])
+    wild = Trajectories(readings, pulses)
+    errors, _ = filter_of(Piecewise)(cell, noise(1, std=1e200), wild, NOTHING_HELD)
+    assert errors[0, 0] == 0
+    assert not np.isfinite(errors[0, 2])

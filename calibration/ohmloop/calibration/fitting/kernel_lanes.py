@@ -1,8 +1,7 @@
 """Parameters of ``LANES`` instances side by side in one block of memory, and laws on it.
 
 All that a pulse reads and writes lies in one array, a known distance apart, so that a compiler can
-tell that lanes do not touch each other and lets them go through the same instructions. Tables stay
-where they are.
+tell that lanes do not touch each other and lets them go through the same instructions.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from numba.extending import overload
 from ohmloop.sim_backend.engine.laws import functions_of
 
 LANES = 16
-"""Instances side by side: two numbers of each fit into the registers of most processors."""
+"""Instances side by side: vector registers of most processors hold four numbers, and four of them
+keep its units busy while results are waited for."""
 
 
 def rows(p: Any) -> Any:
@@ -24,7 +24,7 @@ def rows(p: Any) -> Any:
 
 
 def fill(p: Any, i: Any, w: Any, x: Any, first: Any) -> None:
-    """Parameters of ``w`` instances from ``i`` on into rows of ``x``; other lanes are the last."""
+    """Parameters of ``w`` instances from ``i`` on into rows of ``x``."""
     raise NotImplementedError
 
 
@@ -50,15 +50,15 @@ def _compiled_fill(p: Any, i: Any, w: Any, x: Any, first: Any) -> Any:  # noqa: 
     """Tables, which come last, lie row by row in turns."""
     plain = [k for k, kind in enumerate(p.types) if kind.ndim == 1]
     tables = range(len(plain), len(p.types))
-    lines = [f"x[first + {k * LANES} + j] = p[{k}][i + min(j, w - 1)]" for k in plain]
+    lines = [f"x[first + {k * LANES} + j] = p[{k}][i + j]" for k in plain]
     for k in tables:
         row = f"({k} + n * {len(tables)}) * {LANES}"
         lines += [
             f"x[first - {LANES} + j] = p[{k}].shape[1] - 1",
             f"for n in range(p[{k}].shape[1]):",
-            f"    x[first + {row} + j] = p[{k}][i + min(j, w - 1), n]",
+            f"    x[first + {row} + j] = p[{k}][i + j, n]",
         ]
-    body = [f"for j in range({LANES}):", *(f"    {line}" for line in lines)]
+    body = ["for j in range(w):", *(f"    {line}" for line in lines)]
     return _made("fill", "p: Any, i: Any, w: Any, x: Any, first: Any", body)
 
 
@@ -86,7 +86,7 @@ def _in_table(which: int) -> Any:
     def at(p: Any, x: Any, j: Any, first: Any, g: Any) -> Any:  # noqa: ARG001
         low, high, last = x[first + j], x[first + LANES + j], x[first - LANES + j]
         place = (min(max(g, low), high) - low) / (high - low) * last
-        n = np.int64(place)
+        n = np.int64(place if place >= 0.0 else 0.0)  # nowhere, where a path ran away
         a = x[first + (2 + which + n * 2) * LANES + j]
         b = x[first + (2 + which + np.int64(min(n + 1.0, last)) * 2) * LANES + j]
         return a + (place - n) * (b - a)

@@ -19,7 +19,6 @@ from ohmloop.sim_backend import noise
 
 from . import kernel_listed, kernels
 from .kernel_noise import F
-from .kernel_queue import SLOTS
 
 
 class Entries(NamedTuple):
@@ -76,14 +75,15 @@ def _entries(stamp: int, keep: bool) -> Entries:
 
 
 @njit(nogil=True, error_model="numpy", cache=True)  # type: ignore[untyped-decorator]
-def parted(rows: Any, columns: Any, row_parts: Any, column_parts: Any) -> Any:
-    """Cut trains into parts of ``SLOTS`` slots.
+def parted(rows: Any, columns: Any, row_parts: Any, column_parts: Any, slots: Any) -> Any:
+    """Cut trains into parts.
 
     Args:
         rows: trains uint64 ``(batch, rows)``.
         columns: trains uint64 ``(batch, columns)``.
         row_parts: filled, uint16 ``(batch * parts, rows)``.
         column_parts: filled likewise.
+        slots: of a part.
 
     Returns:
         Lines that fire in a part: rows and columns, each added up over all parts.
@@ -91,7 +91,7 @@ def parted(rows: Any, columns: Any, row_parts: Any, column_parts: Any) -> Any:
     firing, of_columns = 0, 0
     parts = row_parts.shape[0] // rows.shape[0]
     for k in range(row_parts.shape[0]):
-        shift = np.uint64(SLOTS * (k % parts))
+        shift = np.uint64(slots * (k % parts))
         for i in range(rows.shape[1]):
             row_parts[k, i] = np.uint16(rows[k // parts, i] >> shift)
             firing += row_parts[k, i] != 0

@@ -63,7 +63,7 @@ class KernelEngine:
         (batch, height), width = program.row_trains.shape, program.column_trains.shape[1]
         parts = batch * -(-program.length // SLOTS)
         up, across = np.empty((parts, height), np.uint16), np.empty((parts, width), np.uint16)
-        firing, of_columns = parted(program.row_trains, program.column_trains, up, across)
+        firing, of_columns = parted(program.row_trains, program.column_trains, up, across, SLOTS)
         rows, columns = (up, program.row_signs), (across, program.column_signs)
         crossings = firing * of_columns / parts
         kernel, work = play.coincidences, batch * height * width
