@@ -9,13 +9,16 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from ohmloop.calibration import acquire, fit_raw
+from ohmloop.calibration import Recipe, acquire, fit_raw
 from ohmloop.calibration.health import Health, HealthCriteria, assess
 from ohmloop.calibration.health.figures import figure
 from ohmloop.drivers import Capabilities
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, load_chip, sample, save_chip
 from ohmloop.sim_backend.instruments.wiring_faults import WiredCells, WiringFaults
 
+SHORT = Recipe.read(
+    {"routines": ["continuity", "pulse_response", "symmetric_point", "held_out"]}, "short trains"
+)
 STUCK = (Health.STUCK, Health.STUCK_HIGH, Health.STUCK_LOW)
 
 
@@ -37,7 +40,7 @@ def measured(population, faults=None, seed=4):
         if faults
         else TwinCrossbar(population, seed=seed, capabilities=Capabilities())
     )
-    return acquire(chip, seed=1)
+    return acquire(chip, SHORT, seed=1)
 
 
 def planted(seed=3, shape=(24, 24)):
@@ -208,7 +211,7 @@ def test_drifting_cells_drift():
     nu[[2, 9], [3, 10]] = 0.05
     cells = replace(cells, effects=(replace(cells.effects[0], nu=nu),))
     chip = TwinCrossbar(cells, seed=2, capabilities=Capabilities())
-    raw = acquire(chip, seed=1)
+    raw = acquire(chip, SHORT, seed=1)
     held = []
     for wait in np.geomspace(1, 86400, 12):
         chip.wait(float(wait))

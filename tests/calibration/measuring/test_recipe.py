@@ -87,10 +87,10 @@ def test_too_many_pulses_are_refused_before_anything_is_sent(tmp_path):
 
 
 def test_a_cells_life_is_not_overdrawn():
-    sent = chip(Limits(pulses_per_cell=300))
+    sent = chip(Limits(pulses_per_cell=700))
     asked = load_recipe("standard")
     life = sum(cost.life for cost in costs(asked, sent).values())
-    assert 300 < life < 400
+    assert 700 < life < 800
     with pytest.raises(ConfigError, match=r"routines\.3\.held_out: would give a cell up to 90"):
         check_budget(asked, sent)
     check_budget(asked.only(["pulse_response"]), sent)
