@@ -8,14 +8,12 @@ import numpy as np
 
 from .crossings_kernel import kept
 
-_0, _63 = np.uint64(0), np.uint64(63)
-
 
 @kept
 def sound(rows: Any, row_signs: Any, columns: Any, column_signs: Any, length: Any) -> Any:
     """Whether all signs are -1 or 1, and no line fires beyond its last slot."""
-    last = np.uint64(length - 1) & _63
-    fires, fine = _0, True
+    last = np.uint64(length - 1)
+    fires, fine = np.uint64(0), True
     for trains, signs in ((rows, row_signs), (columns, column_signs)):
         for b in range(trains.shape[0]):
             for i in range(trains.shape[1]):

@@ -160,15 +160,9 @@ class AnalogTile:
         """
         if program is None:
             return 0
+        parts = split(program, self.pulses_per_program)
         by_lines = isinstance(program, CoincidencePulses)
-        whole = self.mapping.all_usable or (
-            by_lines and self.crossbar.capabilities.coincidence_update
-        )
-        most = self.pulses_per_program
-        if whole and (most == np.inf or program.at_most <= most):
-            return self.apply(program)
-        parts = split(program, most)
-        if whole:
+        if self.mapping.all_usable or (by_lines and self.crossbar.capabilities.coincidence_update):
             return sum(self.apply(part) for part in parts)
         kept = (spared(part, self.mapping.usable) for part in parts)
         return sum(self.apply(part) for part in kept if part is not None)

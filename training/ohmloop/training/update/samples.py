@@ -59,8 +59,7 @@ def fitting(x: Rows, d: Rows, lr: float) -> tuple[Rows, Rows]:
     """
     single = x.dtype == d.dtype == np.float32
     kind = np.float32 if single else np.float64
-    if not (single and x.flags.c_contiguous and d.flags.c_contiguous):
-        x, d = np.ascontiguousarray(x, kind), np.ascontiguousarray(d, kind)
+    x, d = np.ascontiguousarray(x, kind), np.ascontiguousarray(d, kind)
     if x.ndim != 2 or d.ndim != 2 or x.shape[0] != d.shape[0]:
         raise BadInputError(f"an update needs (batch, in) and (batch, out): {x.shape}, {d.shape}")
     if not 0 <= lr < np.inf:
