@@ -120,6 +120,21 @@ def test_programming_keeps_to_the_limits(serial: Make) -> None:
     assert report.pulses <= 5 * 3 * 16
 
 
+@pytest.mark.parametrize(("slowness", "programs"), [(1e6, {1}), (100.0, set(range(2, 21)))])
+def test_a_cell_that_hardly_steps_is_not_worn_out(slowness: float, programs: set[int]) -> None:
+    cells = sample(PopulationSpec(), (4, 4), np.random.default_rng(1))
+    slow = np.ones((4, 4), np.float32)
+    slow[1, 2] = slowness  # known, so that its error asks for so many times the pulses
+    law = cells.response
+    steps = {f"slope_{way}": getattr(law, f"slope_{way}") / slow for way in ("up", "down")}
+    crossbar = TwinCrossbar(replace(cells, response=replace(law, **steps), read_std=0.0), seed=1)
+    tile = AnalogTile(crossbar)
+    tile.program(np.full((4, 4), 0.5))
+    assert 100 < tile.mapping.states < 1000
+    given = crossbar.cells.pulses.reshape(4, 4)[1, 2] / tile.mapping.states
+    assert given in programs
+
+
 def test_cells_that_are_not_usable_are_left_alone(real: Make) -> None:
     crossbar = real(4, 4)
     known = crossbar.characteristics

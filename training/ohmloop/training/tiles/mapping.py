@@ -100,6 +100,13 @@ class Mapping:
         return float(self.dg_min[self.usable].mean()) / self.siemens_per_weight
 
     @cached_property
+    def states(self) -> int:
+        """Steps over the whole range of a usual cell: the median of those that step at all."""
+        stepping = self.usable & (self.dg_min > 0)
+        steps = (self.g_max - self.g_min)[stepping] / self.dg_min[stepping]
+        return max(1, round(float(np.median(steps)))) if steps.size else 1
+
+    @cached_property
     def all_usable(self) -> bool:
         """Whether every cell may be pulsed."""
         return bool(self.usable.all())

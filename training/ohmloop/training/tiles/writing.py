@@ -2,7 +2,9 @@
 
 Used for initial weights and to put an array at its symmetric point (weights 0). All that is known
 of a cell is its mean step at the symmetric point, so counts are only a first guess away from it,
-and reading again is what makes them right.
+and reading again is what makes them right. A cell that is said to step by next to nothing would be
+sent millions of pulses: it gets no more at once than take a usual cell over its whole range, and
+none after it has not moved for so many.
 """
 
 from __future__ import annotations
@@ -42,14 +44,16 @@ def write(
     chosen = mapping.usable if where is None else mapping.usable & where
     wanted = mapping.to_weights(mapping.to_conductance(weights))
     error = wanted - tile.weights()
+    most, moving = min(tile.pulses_per_program, mapping.states), np.ones_like(chosen)
     while sent < rounds:
-        late = np.where(chosen & (np.abs(error) > tolerance), error, 0.0)
-        counts = pulse_counts(late, mapping, tile.pulses_per_program)
+        late = np.where(chosen & moving & (np.abs(error) > tolerance), error, 0.0)
+        counts = pulse_counts(late, mapping, most)
         if not counts.any():
             break
         pulses += tile.apply(CellPulses(counts))
         sent += 1
-        error = wanted - tile.weights()
+        before, error = error, wanted - tile.weights()
+        moving &= (np.abs(counts) < mapping.states) | (np.abs(error - before) > tolerance)
     short = int((_out_of_reach(weights, mapping) & chosen).sum())
     return WriteReport.of(error, chosen, tolerance, out_of_reach=short, rounds=sent, pulses=pulses)
 
