@@ -1,7 +1,8 @@
-"""How often lines fire together: counted in numpy, and compiled where there is much to count."""
+"""How often lines fire together: counted in numpy, or compiled where that is loaded anyway."""
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from types import ModuleType
 
@@ -24,7 +25,7 @@ def add_crossings(
         rows: trains ``(samples, rows)``.
         columns: trains ``(samples, columns)``.
     """
-    if len(rows) * total.size >= _MUCH:
+    if "numba" in sys.modules or len(rows) * total.size >= _MUCH:
         _kernels().add(total, rows, columns)
     else:
         _add(total, rows, columns)

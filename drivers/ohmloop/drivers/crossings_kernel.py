@@ -26,20 +26,31 @@ def add(total: Any, rows: Any, columns: Any) -> None:
     """``total`` grows; arguments as of ``add_crossings``."""
     which = np.empty(columns.shape[1], np.int64)
     for b in range(rows.shape[0]):
-        some = 0
-        for column in range(columns.shape[1]):
-            which[some] = column
-            some += columns[b, column] != 0
+        some = -1  # no row fires yet, so nobody knows
         for row in range(rows.shape[1]):
             train = rows[b, row]
             if train == 0:
                 continue
+            if some < 0:
+                some = _listed(columns[b], which)
             if 2 * some > columns.shape[1]:
                 for column in range(columns.shape[1]):  # side by side, so in vector registers
                     total[row, column] += _bits(train & columns[b, column])
             else:
                 for e in range(some):
-                    total[row, which[e]] += _bits(train & columns[b, which[e]])
+                    both = train & columns[b, which[e]]
+                    if both != 0:
+                        total[row, which[e]] += _bits(both)
+
+
+@kept
+def _listed(trains: Any, which: Any) -> Any:
+    """Lists the lines that fire; returns how many."""
+    some = 0
+    for column in range(trains.shape[0]):
+        which[some] = column
+        some += trains[column] != 0
+    return some
 
 
 @kept

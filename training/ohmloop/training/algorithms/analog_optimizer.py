@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim import optimizer
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training.layers.analog_parameter import AnalogParameter
@@ -74,7 +75,6 @@ class AnalogOptimizer(torch.optim.Optimizer):
         """Update the tiles of one parameter from its records."""
         raise NotImplementedError
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter once; records of analog ones are used up.
 
@@ -82,6 +82,12 @@ class AnalogOptimizer(torch.optim.Optimizer):
             BadInputError: inputs or gradients are not finite; no pulse was sent.
             InstrumentError: a chip failed.
         """
+        return (_observed if self._is_observed() else AnalogOptimizer._step)(self, closure)
+
+    step.hooked = True  # type: ignore[attr-defined] # torch: not to be wrapped by yourself
+
+    @torch.no_grad()
+    def _step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -90,16 +96,30 @@ class AnalogOptimizer(torch.optim.Optimizer):
             analog.check_records()
         self.clipped = 0.0
         for group in self.param_groups:
-            digital = []
+            digital, gradients = [], []
             for parameter in group["params"]:
-                if isinstance(parameter, AnalogParameter):
+                if type(parameter) is AnalogParameter:
                     self.step_analog(parameter, group)
-                elif parameter.grad is not None:
+                elif (gradient := parameter.grad) is not None:
                     digital.append(parameter)
+                    gradients.append(gradient)
             if digital:
-                gradients = [parameter.grad for parameter in digital]
                 torch._foreach_add_(digital, gradients, alpha=-group["lr"])
         return loss
+
+    def _is_observed(self) -> bool:
+        """Whether a profiler or a hook wants to be told of a step.
+
+        Torch would ask for a profiler's range around every step, which takes as long as the update
+        of a layer, also where nobody profiles.
+        """
+        return bool(
+            self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or optimizer._global_optimizer_pre_hooks
+            or optimizer._global_optimizer_post_hooks
+            or torch.autograd._profiler_enabled()  # type: ignore[attr-defined]
+        )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget gradients, and the records of analog parameters."""
@@ -111,7 +131,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
         """The analog parameters, each with its group."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if isinstance(parameter, AnalogParameter):
+                if type(parameter) is AnalogParameter:  # a class check of torch's takes longer
                     yield group, parameter
 
     def pulse_gradient(self, tile: Tile, records: tuple[Tensor, Tensor] | None, lr: float) -> int:
@@ -194,6 +214,9 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 tensors = state_dict["state"][number].items()
                 state.update({k: v.clone() for k, v in tensors if isinstance(v, Tensor)})
                 self.attach(parameter, state)
+
+
+_observed = torch.optim.Optimizer.profile_hook_step(AnalogOptimizer._step)
 
 
 def wrong_arrays(

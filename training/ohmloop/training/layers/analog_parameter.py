@@ -66,14 +66,14 @@ class AnalogParameter(torch.nn.Parameter):
 
     def forward(self, x: Tensor) -> Tensor:
         """``W x``: ``(batch, in)`` to ``(batch, out)``."""
-        y = self.main.forward(x)
+        y = self.tiles[-1].forward(x)
         for share, tile in self.shares():
             y = y + share * (self._fastest(x) if tile is self.tiles[0] else tile.forward(x))
         return y
 
     def backward_product(self, d: Tensor) -> Tensor:
         """``W^T d``: ``(batch, out)`` to ``(batch, in)``."""
-        y = self.main.backward(d)
+        y = self.tiles[-1].backward(d)
         for share, tile in self.shares():
             y = y + share * (self._fastest_back(d) if tile is self.tiles[0] else tile.backward(d))
         return y
@@ -91,7 +91,7 @@ class AnalogParameter(torch.nn.Parameter):
             turn = self._turns[-1] if self._turns else 0
         at = bisect_right(self._turns, turn)
         self._turns.insert(at, turn)
-        self.records.insert(at, (x.detach(), d.detach()))
+        self.records.insert(at, (_plain(x), _plain(d)))
 
     def forget(self) -> None:
         """Drop the records: what ``zero_grad`` is to a digital parameter."""
@@ -118,8 +118,13 @@ class AnalogParameter(torch.nn.Parameter):
         """
         if not self.records:
             return None
-        x, d = (_joined(parts).cpu() for parts in zip(*self.records, strict=True))
+        if len(self.records) == 1:
+            x, d = self.records[0]
+        else:
+            x, d = (torch.cat(parts) for parts in zip(*self.records, strict=True))
         self.forget()
+        if x.device != _HOST:
+            x, d = x.cpu(), d.cpu()
         if exact or x.dtype != torch.float32 or d.dtype != torch.float32:
             return x.double(), d.double()
         return x, d
@@ -170,5 +175,8 @@ def _finite(values: Tensor) -> bool:
     return math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all())
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+def _plain(values: Tensor) -> Tensor:
+    return values.detach() if values.requires_grad else values
+
+
+_HOST = torch.device("cpu")

@@ -75,7 +75,7 @@ class Products:
             way: "forward" or "backward".
             mapping: what conductances mean; of the same reference until that is forgotten.
         """
-        values = values.detach()
+        values = values.detach() if values.requires_grad else values
         single = values.dtype == torch.float32 and self._crossbar.capabilities.tensors
         reference = self._reference(mapping, torch.float32 if single else torch.float64)
         if single and values.device == self._device:

@@ -7,11 +7,12 @@ bit: products of the layers, and torch's own operations for activations and cros
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
+from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.layers.linear import AnalogLinear
 
 _ops = torch.ops.aten
@@ -147,20 +148,21 @@ _MEAN, _IGNORED = 1, -100
 class _Analog:
     def __init__(self, layer: AnalogLinear) -> None:
         self.layer = layer
+        self._own = layer._parameters  # the same dictionary always; a module's attributes are slow
         self._x: Tensor | None = None
         self._product = _NOTHING
 
     def forward(self, x: Tensor) -> Tensor:
-        bias, scale = self.layer.bias, self.layer.output_scale
+        bias, scale = self._own.get("bias"), self._own.get("output_scale")
         if self.layer.analog_bias:
             x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)
-        y = self.layer.weight.forward(x)
+        y = self._weight.forward(x)
         self._x, self._product = x, y
         y = y if scale is None else y * scale
         return y if bias is None else y + bias
 
     def backward(self, d: Tensor, wanted: bool) -> Tensor | None:
-        weight, bias, scale = self.layer.weight, self.layer.bias, self.layer.output_scale
+        weight, bias, scale = self._weight, self._own.get("bias"), self._own.get("output_scale")
         assert self._x is not None
         if bias is not None and bias.requires_grad:
             bias.grad = d.sum(dim=0)
@@ -177,10 +179,15 @@ class _Analog:
 
     def forget(self) -> None:
         self._x, self._product = None, _NOTHING
-        self.layer.weight.forget()
-        for digital in (self.layer.bias, self.layer.output_scale):
+        self._weight.forget()
+        for name in ("bias", "output_scale"):
+            digital = self._own.get(name)
             if digital is not None:
                 digital.grad = None
+
+    @property
+    def _weight(self) -> AnalogParameter:
+        return cast(AnalogParameter, self._own["weight"])
 
 
 class _Activation:
