@@ -41,40 +41,53 @@ def by_rows(volts: Any, seen: Any, reference: Any, out: Any) -> None:
         reference: likewise.
         out: float32 ``(batch, rows)``, filled.
     """
-    zero = np.float32(0)
-    for i in range(seen.shape[0]):
-        g, less = seen[i], reference[i]
+    zero, rows = np.float32(0), seen.shape[0]
+    for i in range(0, rows, 2):  # two at a time, so that volts are loaded half as often
+        k = min(i + 1, rows - 1)
+        g, less, h, under = seen[i], reference[i], seen[k], reference[k]
         for b in range(0, volts.shape[0], GROUP):
             v0, v1, v2, v3, v4 = volts[b], volts[b + 1], volts[b + 2], volts[b + 3], volts[b + 4]
             y0, y1, y2, y3, y4 = zero, zero, zero, zero, zero
+            z0, z1, z2, z3, z4 = zero, zero, zero, zero, zero
             for j in range(g.shape[0]):
-                w = g[j] - less[j]
+                w, u = g[j] - less[j], h[j] - under[j]
                 y0 += w * v0[j]
                 y1 += w * v1[j]
                 y2 += w * v2[j]
                 y3 += w * v3[j]
                 y4 += w * v4[j]
+                z0 += u * v0[j]
+                z1 += u * v1[j]
+                z2 += u * v2[j]
+                z3 += u * v3[j]
+                z4 += u * v4[j]
             out[b, i], out[b + 1, i], out[b + 2, i] = y0, y1, y2
             out[b + 3, i], out[b + 4, i] = y3, y4
+            out[b, k], out[b + 1, k], out[b + 2, k] = z0, z1, z2
+            out[b + 3, k], out[b + 4, k] = z3, z4
 
 
 @_free
 def by_columns(volts: Any, seen: Any, reference: Any, out: Any) -> None:
     """``out = volts (seen - reference)``; ``volts (batch, rows)`` to ``out (batch, columns)``."""
     out.fill(0)
-    for i in range(seen.shape[0]):
-        g, less = seen[i], reference[i]
+    rows = seen.shape[0]
+    for i in range(0, rows, 2):
+        k, last = min(i + 1, rows - 1), np.float32(i + 1 < rows)
+        g, less, h, under = seen[i], reference[i], seen[k], reference[k]
         for b in range(0, volts.shape[0], GROUP):
             v0, v1, v2 = volts[b, i], volts[b + 1, i], volts[b + 2, i]
             v3, v4 = volts[b + 3, i], volts[b + 4, i]
+            t0, t1, t2 = volts[b, k] * last, volts[b + 1, k] * last, volts[b + 2, k] * last
+            t3, t4 = volts[b + 3, k] * last, volts[b + 4, k] * last
             y0, y1, y2, y3, y4 = out[b], out[b + 1], out[b + 2], out[b + 3], out[b + 4]
             for j in range(g.shape[0]):
-                w = g[j] - less[j]
-                y0[j] += w * v0
-                y1[j] += w * v1
-                y2[j] += w * v2
-                y3[j] += w * v3
-                y4[j] += w * v4
+                w, u = g[j] - less[j], h[j] - under[j]
+                y0[j] += w * v0 + u * t0
+                y1[j] += w * v1 + u * t1
+                y2[j] += w * v2 + u * t2
+                y3[j] += w * v3 + u * t3
+                y4[j] += w * v4 + u * t4
 
 
 @_exact

@@ -215,8 +215,10 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
             if cells.endurance.shape[0] == 0 or pulses[j] < cells.endurance[j]:
                 g[j] = then
             pulses[j] += 1
-        left = 0
+        most, left = np.int32(0), 0
         for a in range(some):
+            most = max(most, size[a])
+        for a in range(some if most > 1 else 0):
             index[left], size[left] = index[a], np.int32(size[a] - 1)
             downs[left] = np.uint32(downs[a] >> _BIT)
             left += size[left] > 0

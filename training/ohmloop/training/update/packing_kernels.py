@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,24 +28,31 @@ def _reordered(function: F) -> F:
     return made
 
 
-@_kept
 def _largest(values: Any) -> Any:
-    """Largest size, of finite values."""
-    n = values.shape[0]
-    four = n - n % 4
-    a, b, c, d = abs(values[0]), abs(values[0]), abs(values[0]), abs(values[0])
-    for i in range(0, four, 4):  # four at a time: each waits only for its own
-        w, x, y, z = abs(values[i]), abs(values[i + 1]), abs(values[i + 2]), abs(values[i + 3])
-        a, b = w if w > a else a, x if x > b else b
-        c, d = y if y > c else c, z if z > d else d
-    for i in range(four, n):
-        a = max(a, abs(values[i]))
-    return max(a, b, c, d)
+    """Largest size; infinite or nan where one is. For compiled code only."""
+    raise NotImplementedError
+
+
+@overload(_largest)  # type: ignore[untyped-decorator]
+def _compiled_largest(values: Any) -> Any:
+    """Sizes are in the order of their bits, and whole numbers compare in vector registers."""
+    single = values.dtype == types.float32
+    kind, real = (np.int32, np.float32) if single else (np.int64, np.float64)
+    size = kind(np.iinfo(kind).max)
+
+    def largest(values: Any) -> Any:
+        patterns, most = values.view(kind), kind(0)
+        for i in range(patterns.shape[0]):
+            most = kind(max(most, kind(patterns[i] & size)))
+        found = kind(most)
+        return found.view(real)
+
+    return largest
 
 
 @_reordered
 def _sum(values: Any) -> Any:
-    """Of sizes; not finite where one is not."""
+    """Of sizes."""
     total = 0.0
     for i in range(values.shape[0]):
         total += abs(values[i])
@@ -60,7 +68,7 @@ def survey(x: Any, d: Any, lr: Any, dw_min: Any, x_max: Any, d_max: Any, pulses:
         d_max[b], d_sum = _largest(d[b]), _sum(d[b])
         strongest = lr * x_max[b] * d_max[b]
         pulses[b] = strongest / dw_min
-        finite &= np.isfinite(x_sum) and np.isfinite(d_sum)
+        finite &= np.isfinite(x_max[b]) and np.isfinite(d_max[b])
         all_count &= strongest > 0
         wanted += x_sum * d_sum
     return finite, all_count, lr / dw_min * wanted
@@ -110,12 +118,21 @@ def _slot(first: Any, high: Any, which: Any, odds: Any, k: Any, fires: Any) -> N
 
 @_kept
 def _odds(values: Any, gain: Any, which: Any, odds: Any) -> Any:
-    """Lists the lines that may fire, and their odds; returns how many."""
+    """Lists the lines that are not 0, and their odds; returns how many."""
+    some, lines = 0, values.shape[0]
+    for i in range(lines):
+        some += values[i] != 0
+        which[i] = np.uint32(i)
+    if some == lines:
+        for i in range(lines):
+            odds[i] = np.uint32(np.int32(min(abs(values[i]) * gain, 1.0) * _CERTAIN))
+        return some
     some = 0
-    for i in range(values.shape[0]):
-        found = np.uint32(np.int32(min(abs(values[i]) * gain, 1.0) * _CERTAIN))
-        which[some], odds[some] = np.uint32(i), found
-        some += found != 0
+    for i in range(lines):
+        which[some] = np.uint32(i)
+        some += values[i] != 0
+    for e in range(some):
+        odds[e] = np.uint32(np.int32(min(abs(values[which[e]]) * gain, 1.0) * _CERTAIN))
     return some
 
 
