@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, final
@@ -418,7 +419,14 @@ def line_indices(lines: Lines, count: int) -> NDArray[np.intp]:
     Raises:
         IndexError: a line beyond the crossbar.
     """
-    indices: NDArray[np.intp] = np.arange(count, dtype=np.intp)
+    indices = _every(count)
     if lines is ALL:
         return indices
     return np.atleast_1d(indices[list(lines) if isinstance(lines, tuple) else lines])
+
+
+@lru_cache(maxsize=64)
+def _every(count: int) -> NDArray[np.intp]:
+    indices = np.arange(count, dtype=np.intp)
+    indices.flags.writeable = False  # it is handed out again
+    return indices

@@ -27,12 +27,9 @@ from .trains import check_trains
 
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
-_TRAINS = {
-    "row_trains": np.uint64,
-    "column_trains": np.uint64,
-    "row_signs": np.int8,
-    "column_signs": np.int8,
-}
+_WHOLE = int, np.integer
+_TRAIN, _SIGN = np.dtype(np.uint64), np.dtype(np.int8)
+_TRAINS = ("row_trains", "column_trains", "row_signs", "column_signs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +210,7 @@ class CellPulses(PulseProgram):
         return {"pulse_counts": self.pulse_counts}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class CoincidencePulses(PulseProgram):
     """Row and column trains; a cell is pulsed in every slot in which both of its lines fire.
 
@@ -235,19 +232,31 @@ class CoincidencePulses(PulseProgram):
     column_signs: NDArray[np.int8]
     length: int
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.length, int | np.integer):
-            raise ProgramError(f"length must be a whole number, not {self.length!r}")
-        object.__setattr__(self, "length", int(self.length))
-        if not 1 <= self.length <= MAX_LENGTH:
-            raise ProgramError(f"length {self.length} is not between 1 and {MAX_LENGTH}")
-        for name, kind in _TRAINS.items():
-            given = getattr(self, name)
-            kept = frozen(given, kind, 2, name)
-            if kept is not given:
-                object.__setattr__(self, name, kept)
-        check_trains(
-            self.row_trains, self.row_signs, self.column_trains, self.column_signs, self.length
+    def __init__(
+        self,
+        row_trains: Any,
+        column_trains: Any,
+        row_signs: Any,
+        column_signs: Any,
+        length: int,
+        *,
+        conditions: PulseConditions | None = None,
+    ) -> None:
+        if not isinstance(length, _WHOLE):
+            raise ProgramError(f"length must be a whole number, not {length!r}")
+        if not 1 <= length <= MAX_LENGTH:
+            raise ProgramError(f"length {length} is not between 1 and {MAX_LENGTH}")
+        rows, row_signs = frozen(row_trains, _TRAIN, 2, "row_trains"), _signs(row_signs, "row")
+        columns = frozen(column_trains, _TRAIN, 2, "column_trains")
+        column_signs = _signs(column_signs, "column")
+        check_trains(rows, row_signs, columns, column_signs, int(length))
+        self.__dict__.update(  # at once: a program is made for every update of every tile
+            row_trains=rows,
+            column_trains=columns,
+            row_signs=row_signs,
+            column_signs=column_signs,
+            length=int(length),
+            conditions=conditions,
         )
 
     @property
@@ -316,7 +325,8 @@ def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
     if given.ndim != ndim or given.size == 0:
         raise ProgramError(f"{name} must be a non-empty array of {ndim} dimensions")
     kind, flags = given.dtype, given.flags
-    if kind == dtype and not flags.writeable and flags.owndata and flags.c_contiguous:
+    ours = not flags.writeable and flags.owndata and flags.c_contiguous
+    if ours and (kind is dtype or kind == dtype):
         return given
     if kind.kind not in "iub":
         raise ProgramError(f"{name} must hold integers, not {kind}")
@@ -325,6 +335,10 @@ def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
         raise ProgramError(f"{name} holds values that do not fit {np.dtype(dtype).name}")
     copy.setflags(write=False)
     return copy
+
+
+def _signs(array: Any, line: str) -> NDArray[np.int8]:
+    return frozen(array, _SIGN, 2, f"{line}_signs")
 
 
 def merged(counts: NDArray[np.int32]) -> PulseRuns:

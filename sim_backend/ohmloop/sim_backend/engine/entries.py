@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-import numpy as np
 from numba import njit
 
 from ohmloop.sim_backend import noise
 
-from . import kernel_listed, kernels
+from . import kernel_trains, kernels
 from .kernel_noise import F
 
 
 class Entries(NamedTuple):
-    """Arguments as in ``kernels``."""
+    """Arguments as in ``kernels`` and ``kernel_trains``."""
 
-    coincidences: Callable[..., Any]
-    listed: Callable[..., Any]
+    trains: Callable[..., Any]
     counts: Callable[..., Any]
     runs: Callable[..., Any]
     train: Callable[..., Any]
@@ -47,12 +45,11 @@ def _entries(stamp: int, keep: bool) -> Entries:
         return made
 
     @kept
-    def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
-        return kernels.coincidences(cells, rows, columns, start, stop) + 0 * stamp
-
-    @kept
-    def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
-        return kernel_listed.listed(cells, rows, columns, start, stop) + 0 * stamp
+    def trains(
+        cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: Any, most: Any
+    ) -> Any:
+        given = kernel_trains.trains(cells, rows, columns, length, start, stop, most)
+        return given + 0 * stamp
 
     @kept
     def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
@@ -71,34 +68,7 @@ def _entries(stamp: int, keep: bool) -> Entries:
         kernels.readings(g, reads, std, root, which, out)
         return 0 * stamp
 
-    return Entries(coincidences, listed, counts, runs, train, readings)
-
-
-@njit(nogil=True, error_model="numpy", cache=True)  # type: ignore[untyped-decorator]
-def parted(rows: Any, columns: Any, row_parts: Any, column_parts: Any, slots: Any) -> Any:
-    """Cut trains into parts.
-
-    Args:
-        rows: trains uint64 ``(batch, rows)``.
-        columns: trains uint64 ``(batch, columns)``.
-        row_parts: filled, uint16 ``(batch * parts, rows)``.
-        column_parts: filled likewise.
-        slots: of a part.
-
-    Returns:
-        Lines that fire in a part: rows and columns, each added up over all parts.
-    """
-    firing, of_columns = 0, 0
-    parts = row_parts.shape[0] // rows.shape[0]
-    for k in range(row_parts.shape[0]):
-        shift = np.uint64(slots * (k % parts))
-        for i in range(rows.shape[1]):
-            row_parts[k, i] = np.uint16(rows[k // parts, i] >> shift)
-            firing += row_parts[k, i] != 0
-        for i in range(columns.shape[1]):
-            column_parts[k, i] = np.uint16(columns[k // parts, i] >> shift)
-            of_columns += column_parts[k, i] != 0
-    return firing, of_columns
+    return Entries(trains, counts, runs, train, readings)
 
 
 KEPT, FRESH = _entries(_stamp(), keep=True), _entries(0, keep=False)

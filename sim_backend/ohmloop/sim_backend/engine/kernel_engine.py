@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,13 @@ import numpy as np
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
 from .engine import Strengths
-from .entries import FRESH, KEPT, Entries, parted
+from .entries import FRESH, KEPT, Entries
 from .kernel_cells import Cells
-from .kernel_queue import SLOTS
 from .laws import built_in, parameters_of
 from .state import CellState
 
-_SHARED = 1 << 16
+_SHARED = float(1 << 16)
 """Cells times samples below which a second thread costs more than it saves."""
-_FULL = 2
-"""When fewer than one cell in so many of the rows that fire is at a crossing, those that are get
-listed."""
-_DEAR = 4
-"""What a crossing of lines that fire costs of a cell looked at among all of them."""
 
 
 class KernelEngine:
@@ -54,24 +49,22 @@ class KernelEngine:
             return self._coincidences(cells, play, program)
         if isinstance(program, CellPulses):
             signed = program.pulse_counts.ravel()
-            return self._share(
-                lambda a, b: play.counts(cells, signed, a, b), signed.size, signed.size
-            )
+            if signed.size < _SHARED:
+                return int(play.counts(cells, signed, 0, signed.size))
+            return self._share(lambda a, b: play.counts(cells, signed, a, b), signed.size)
         return self.runs(state, program.runs, strengths)
 
     def _coincidences(self, cells: Cells, play: Entries, program: CoincidencePulses) -> int:
-        (batch, height), width = program.row_trains.shape, program.column_trains.shape[1]
-        parts = batch * -(-program.length // SLOTS)
-        up, across = np.empty((parts, height), np.uint16), np.empty((parts, width), np.uint16)
-        firing, of_columns = parted(program.row_trains, program.column_trains, up, across, SLOTS)
-        rows, columns = (up, program.row_signs), (across, program.column_signs)
-        crossings = firing * of_columns / parts
-        kernel, work = play.coincidences, batch * height * width
-        if _FULL * crossings <= min(firing, height) * width:
-            kernel, work = play.listed, int(_DEAR * crossings)
-        if work < _SHARED:
-            return int(kernel(cells, rows, columns, 0, height))
-        return self._share(lambda a, b: kernel(cells, rows, columns, a, b), height, work)
+        rows = program.row_trains, program.row_signs
+        columns, length = (program.column_trains, program.column_signs), program.length
+        height = program.row_trains.shape[1]
+        alone = inf if self.threads == 1 or height == 1 else _SHARED
+        given = int(play.trains(cells, rows, columns, length, 0, height, alone))
+        if given >= 0:
+            return given
+        return self._share(
+            lambda a, b: play.trains(cells, rows, columns, length, a, b, inf), height
+        )
 
     def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
         """Apply a lowered program."""
@@ -110,9 +103,9 @@ class KernelEngine:
         self._ready = state, strengths, cells, play
         return cells, play
 
-    def _share(self, play: Callable[[int, int], int], lines: int, work: int) -> int:
+    def _share(self, play: Callable[[int, int], int], lines: int) -> int:
         """Lines on several threads; cells are independent, so the outcome is the same."""
-        threads = min(self.threads, lines) if work >= _SHARED else 1
+        threads = min(self.threads, lines)
         if threads == 1:
             return int(play(0, lines))
         edges = [lines * k // threads for k in range(threads + 1)]

@@ -52,38 +52,30 @@ class Gains(NamedTuple):
     d: Floats
 
 
-class Lines(NamedTuple):
-    """What the lines of one kind do.
-
-    Attributes:
-        trains: uint64 ``(batch, lines)``.
-        signs: int8 ``(batch, lines)``, of the values; 1 for 0.
-    """
-
-    trains: NDArray[np.uint64]
-    signs: NDArray[np.int8]
-
-
 class Drawn(NamedTuple):
-    """Trains of a mini-batch.
+    """Trains of a mini-batch: uint64 and int8, ``(batch, lines)``, in the order of a program.
 
     Attributes:
+        rows: trains of rows.
+        columns: trains of columns.
+        row_signs: against those of the errors; -1 for 0.
+        column_signs: of the inputs; 1 for 0.
         finite: whether all values are; nothing is drawn if not.
         all_count: whether every sample wants some change; nothing is drawn if not.
-        rows: what rows do.
-        columns: what columns do.
-        length: of the longest train.
         wanted: as of ``Survey``.
+        length: of the longest train.
         strongest: largest of ``Survey.pulses``.
         lost: share of the update that lines which should fire in more than all slots cannot give.
     """
 
+    rows: NDArray[np.uint64]
+    columns: NDArray[np.uint64]
+    row_signs: NDArray[np.int8]
+    column_signs: NDArray[np.int8]
     finite: bool
     all_count: bool
-    rows: Lines
-    columns: Lines
-    length: int
     wanted: float
+    length: int
     strongest: float
     lost: float
 
@@ -133,13 +125,12 @@ def drawn(
         scale: ``lr`` and ``dw_min``.
         how: as for ``gains``.
     """
-    columns, rows = _lines(x.shape), _lines(d.shape)
-    finite, all_count, wanted, length, strongest, lost = _kernels().draw(
-        key, x, d, scale, how, *columns, *rows
-    )
-    for values in (*columns, *rows):
-        values.flags.writeable = False  # a program takes these as they are
-    return Drawn(finite, all_count, rows, columns, length, wanted, strongest, lost)
+    rows, row_signs = np.empty(d.shape, np.uint64), np.empty(d.shape, np.int8)
+    columns, column_signs = np.empty(x.shape, np.uint64), np.empty(x.shape, np.int8)
+    found = _kernels().draw(key, x, d, scale, how, columns, column_signs, rows, row_signs)
+    for values in (rows, columns, row_signs, column_signs):
+        values.setflags(write=False)  # a program takes these as they are
+    return Drawn(rows, columns, row_signs, column_signs, *found)
 
 
 def lost(x: Rows, d: Rows, gains: Gains) -> float:
@@ -153,10 +144,6 @@ def lost(x: Rows, d: Rows, gains: Gains) -> float:
         gains: what makes sizes shares of the slots.
     """
     return float(_kernels().lost(x, d, gains.slots, gains.x, gains.d))
-
-
-def _lines(shape: tuple[int, ...]) -> Lines:
-    return Lines(np.empty(shape, np.uint64), np.empty(shape, np.int8))
 
 
 @cache

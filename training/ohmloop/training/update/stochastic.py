@@ -90,10 +90,7 @@ def pulsed_update(
         found = drawn(key, samples.x, samples.d, (lr, dw_min), management)
     if not found.finite:
         raise not_finite()
-    rows, columns = found.rows, found.columns
-    program = CoincidencePulses(
-        rows.trains, columns.trains, rows.signs, columns.signs, found.length
-    )
+    program = CoincidencePulses(*found[:4], found.length)
     return PulsedUpdate(program, found.lost, found.wanted, found.strongest)
 
 
