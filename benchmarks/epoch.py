@@ -46,7 +46,7 @@ from ohmloop.training.algorithms.tiki_taka import TikiTaka
 from ohmloop.training.layers.linear import AnalogLinear
 from ohmloop.training.models import mlp
 from ohmloop.training.tiles.tile import AnalogTile
-from ohmloop.training.trainer.chain import passes
+from ohmloop.training.trainer.pass_choice import passes
 
 from .images import Images, mnist, synthetic
 
@@ -212,7 +212,7 @@ class Runner:
             loss = self.passes.loss(images.x[start:stop], images.y[start:stop])
             self.passes.backward()
             self.optimizer.step()
-            total += float(loss) * (stop - start)
+            total += loss * (stop - start)
         return total / (last - first)
 
 

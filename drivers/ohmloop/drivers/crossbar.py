@@ -13,7 +13,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, final
@@ -419,14 +418,7 @@ def line_indices(lines: Lines, count: int) -> NDArray[np.intp]:
     Raises:
         IndexError: a line beyond the crossbar.
     """
-    indices = _every(count)
+    indices: NDArray[np.intp] = np.arange(count, dtype=np.intp)
     if lines is ALL:
         return indices
     return np.atleast_1d(indices[list(lines) if isinstance(lines, tuple) else lines])
-
-
-@lru_cache(maxsize=64)
-def _every(count: int) -> NDArray[np.intp]:
-    indices = np.arange(count, dtype=np.intp)
-    indices.flags.writeable = False  # it is handed out again
-    return indices

@@ -188,6 +188,16 @@ class CellArray:
         """
         return self._read(self.arrays.asarray(cells.astype(np.int64)), voltage)
 
+    def read_crossings(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    ) -> NDArray[np.float64]:
+        """``read`` of the crossings of some lines, ``(rows, columns)``, S."""
+        starts = rows * self.shape[1]
+        if self.effects is None and isinstance(self.engine, KernelEngine):
+            return self.engine.read_lines(self._state, starts, columns)
+        noisy = self.read((starts[:, None] + columns).ravel(), voltage)
+        return self.arrays.numpy(noisy).reshape(rows.size, columns.size)
+
     def read_all(self) -> Any:
         """``read`` of all cells at the read voltage, ``(rows, columns)``; not to be written to.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,9 +151,13 @@ class TwinCrossbar(Crossbar):
         self._check_tensor(row_voltages, self.shape[0], "row_voltages")
         return self._difference("backward", row_voltages.detach(), reference)
 
-    def weigh_tensor(
-        self, way: str, values: Tensor, reference: Tensor, siemens_per_weight: float
-    ) -> Tensor | None:
+    def weigh(
+        self,
+        way: str,
+        values: NDArray[np.float32],
+        reference: NDArray[np.float32],
+        siemens_per_weight: float,
+    ) -> NDArray[np.float32] | None:
         """Products in the numbers of a tile, all in one go.
 
         Args:
@@ -162,26 +168,28 @@ class TwinCrossbar(Crossbar):
             siemens_per_weight: what a product of weight 1 is.
 
         Returns:
-            ``(batch, lines)``, float32; None where there are many samples, tensors are elsewhere
-            than on the host, or cells are noisy, not linear, read one by one or behind a periphery.
+            ``(batch, lines)``; None where there are many samples, the twin does not live on the
+            host, or cells are noisy, not linear, read one by one or behind a periphery.
+
+        Raises:
+            LimitError: values that are not finite, or a read voltage beyond the limits.
+            ProgramError: a shape that does not fit.
         """
         if not self._plain:
             return None
-        forward, given = way == "forward", values.numpy()
+        forward = way == "forward"
         out, other = self.shape if forward else self.shape[::-1]
-        if given.ndim != 2 or given.shape[1] != other:
-            raise ProgramError(f"values must be (batch, {other}), not {given.shape}")
-        if not 0 < len(given) <= _FEW or not given.flags.c_contiguous:
+        if values.ndim != 2 or values.shape[1] != other:
+            raise ProgramError(f"values must be (batch, {other}), not {values.shape}")
+        if not 0 < len(values) <= _FEW or not values.flags.c_contiguous:
             return None
-        from .product_kernels import weigh  # compiles, and not every command makes products
-
         with self._lock:
             self._let_read()
-            seen, found = self.cells.read_all(), np.empty((len(given), out), np.float32)
+            seen, found = self.cells.read_all(), np.empty((len(values), out), np.float32)
             volts = self.reading.voltage
-            most = weigh(given, seen, reference.numpy(), volts, siemens_per_weight, forward, found)
+            most = _weigh()(values, seen, reference, volts, siemens_per_weight, forward, found)
         self.limits.check_read(most)
-        return _from_numpy(found)
+        return found
 
     def _difference(self, way: str, volts: Tensor, reference: Tensor | None) -> Tensor:
         """The product of the cells less that of the reference: one product where both are maps."""
@@ -213,13 +221,11 @@ class TwinCrossbar(Crossbar):
     def _currents(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
-        cells = (rows[:, None] * self.shape[1] + columns).ravel()
         self._let_read()
-        noisy = self.cells.arrays.numpy(self.cells.read(cells, voltage))
-        measured: NDArray[np.float64] = noisy * voltage
+        measured: NDArray[np.float64] = self.cells.read_crossings(rows, columns, voltage) * voltage
         if self._around:
             self._around.note_read(voltage, rows, columns)
-        return measured.reshape(rows.size, columns.size)
+        return measured
 
     def _pulse(self, program: PulseProgram, sequence: int) -> tuple[int, int]:  # noqa: ARG002
         up, down = self._strength.of_conditions(program.conditions)
@@ -301,6 +307,14 @@ class TwinCrossbar(Crossbar):
             on_host = volts.device.type == "cpu" and not volts.requires_grad
             sizes = np.abs(volts.numpy()) if on_host else volts.abs()  # numpy takes half the time
             self.limits.check_read(float(sizes.max()))
+
+
+@cache
+def _weigh() -> Callable[..., float]:
+    from .product_kernels import weigh  # compiles, and not every command makes products
+
+    found: Callable[..., float] = weigh
+    return found
 
 
 def _from_numpy(values: NDArray[Any]) -> Tensor:

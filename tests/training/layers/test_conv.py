@@ -169,7 +169,7 @@ def test_on_a_fine_twin_a_step_is_that_of_torch(fine) -> None:
     optimizer.step()
     wanted = -0.5 * digital[0].weight.grad.flatten(1).numpy()
     # H0: pulse counts are binomial about the wanted ones; 6 sigma over 72 cells: 1.4e-7.
-    path = 0.5 * (d_all.abs().T @ x_all.abs()).numpy()
+    path = 0.5 * np.abs(d_all).T @ np.abs(x_all)
     slack = 6 * np.sqrt(path * tile.dw_min) + 0.4 * path  # response falls with |w| up to 0.3
     assert (np.abs(tile.weights() - before - wanted) <= slack).all()
     assert np.abs(wanted).max() > 5 * tile.dw_min

@@ -48,6 +48,7 @@ def test_one_stage_is_training_without_a_pipeline(pipeline: Pipelines, work: Wor
     trainer.run(9)
 
     model = convert_to_analog(mlp([12, 8, 4], seed=0), twin(10))
+    model.register_forward_hook(lambda *_: None)  # so that gradients are torch's, too
     optimizer = AnalogSGD(model.parameters(), 0.05, rng=np.random.default_rng(3).spawn(1)[0])
     plain = Trainer(
         model,

@@ -49,7 +49,7 @@ def test_products_in_one_go_and_in_two_steps_are_the_same_weights(
     """Without read noise; a crossbar in tensors need not offer the first."""
 
     class TwoSteps(TwinCrossbar):
-        weigh_tensor = None  # type: ignore[assignment]
+        weigh = None  # type: ignore[assignment]
 
     cells = sample(PopulationSpec(read_std=0.0), (6, 10), np.random.default_rng(1))
     one, two = (AnalogTile(kind(cells, seed=1)) for kind in (TwinCrossbar, TwoSteps))

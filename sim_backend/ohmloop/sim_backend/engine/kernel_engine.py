@@ -11,6 +11,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
@@ -20,6 +21,7 @@ from .kernel_cells import Cells
 from .laws import built_in, parameters_of
 from .state import CellState
 
+_ORIGIN = np.zeros(1, np.int64)
 _SHARED = float(1 << 16)
 """Cells times samples below which a second thread costs more than it saves."""
 
@@ -87,9 +89,23 @@ class KernelEngine:
 
     def read(self, state: CellState, cells: Any) -> Any:
         """Readings, S, float64; each reading of a cell draws anew."""
-        out = np.empty(cells.size, np.float64)
-        root = np.uint64(state.read_noise.root)
-        KEPT.readings(state.g, state.reads, state.read_std, root, cells, out)
+        return self.read_lines(state, _ORIGIN, cells)[0]
+
+    def read_lines(
+        self, state: CellState, starts: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Readings of the same cells of some rows, S.
+
+        Args:
+            state: the cells.
+            starts: first cell of each row.
+            columns: which of a row's cells.
+
+        Returns:
+            ``(rows, columns)``.
+        """
+        out, root = np.empty((starts.size, columns.size)), np.uint64(state.read_noise.root)
+        KEPT.readings(state.g, state.reads, state.read_std, root, starts, columns, out)
         return out
 
     def _made_ready(self, state: CellState, strengths: Strengths) -> tuple[Cells, Entries]:

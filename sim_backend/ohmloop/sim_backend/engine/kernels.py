@@ -166,10 +166,22 @@ def train(cells: Any, j: Any, up: Any, before: Any, most: Any) -> Any:
 
 
 @compiled
-def readings(g: Any, reads: Any, std: Any, root: Any, which: Any, out: Any) -> None:
-    """Readings of cells into ``out``, S, float64."""
-    for i in range(which.shape[0]):
-        j = which[i]
-        xi = np.float64(draw(root, j, reads[j]))
-        reads[j] += 1
-        out[i] = np.float64(g[j]) * (1.0 + np.float64(std[min(j, std.shape[0] - 1)]) * xi)
+def readings(g: Any, reads: Any, std: Any, root: Any, rows: Any, columns: Any, out: Any) -> None:
+    """Readings of cells into ``out``, S, float64 ``(rows, columns)``.
+
+    Args:
+        g: conductances, S.
+        reads: how often each cell was read; counted.
+        std: noise relative to the conductance.
+        root: of the draws.
+        rows: the first cell of every row that is read.
+        columns: which of a row's cells are read.
+        out: filled.
+    """
+    for a in range(rows.shape[0]):
+        for b in range(columns.shape[0]):
+            j = rows[a] + columns[b]
+            xi = np.float64(draw(root, j, reads[j]))
+            reads[j] += 1
+            noise = np.float64(std[min(j, std.shape[0] - 1)]) * xi
+            out[a, b] = np.float64(g[j]) * (1.0 + noise)

@@ -14,7 +14,7 @@ from torch.optim import optimizer
 from ohmloop.drivers import BadInputError
 from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.tiles.protocol import Tile
-from ohmloop.training.update.rule import UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateRule
 
 from .counted_pulses import ONE_PULSE, one_hot, unary
 
@@ -134,16 +134,11 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 if type(parameter) is AnalogParameter:  # a class check of torch's takes longer
                     yield group, parameter
 
-    def pulse_gradient(self, tile: Tile, records: tuple[Tensor, Tensor] | None, lr: float) -> int:
+    def pulse_gradient(self, tile: Tile, records: tuple[Rows, Rows] | None, lr: float) -> int:
         """Pulse ``-lr * d.T @ x`` into a tile, in the mean; return the pulses applied."""
-        if records is None:
-            return 0
-        x, d = (part.numpy() for part in records)
-        return self.pulse_outer(tile, x, d, lr)
+        return 0 if records is None else self.pulse_outer(tile, *records, lr)
 
-    def pulse_outer(
-        self, tile: Tile, x: NDArray[np.floating], d: NDArray[np.floating], lr: float
-    ) -> int:
+    def pulse_outer(self, tile: Tile, x: Rows, d: Rows, lr: float) -> int:
         """The same from arrays ``(batch, in)`` and ``(batch, out)``."""
         report = tile.update(x, d, lr, self.rng, self.rule)
         self.clipped = max(self.clipped, report.clipped)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ohmloop.drivers import BadInputError
-from ohmloop.training.tiles.mapping import Map
+from ohmloop.training.update.rule import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class AutoScale:
         """Leaky means of the largest input and error of a sample; 0 before the first."""
         return {"mean_x": 0.0, "mean_d": 0.0}
 
-    def rate(self, state: dict[str, Any], x: Map, d: Map, fast_lr: float, dw_min: float) -> float:
+    def rate(self, state: dict[str, Any], x: Rows, d: Rows, fast_lr: float, dw_min: float) -> float:
         """Take a mini-batch into the means.
 
         Args:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.tiles.mapping import Map
+from ohmloop.training.update.rule import Rows
 
 from .analog_optimizer import Group
 from .chopper import Chopper
@@ -62,7 +63,7 @@ class ChoppedTikiTaka(TikiTakaV2):
         """Products with a share of A go through the choppers too."""
         parameter.signs = state["chopper"]
 
-    def chopped(self, state: Group, x: Map) -> Map:
+    def chopped(self, state: Group, x: Rows) -> Rows:
         """Each input by its sign."""
         return self.chopper.chop(state, x)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training.tiles.mapping import Map
+from ohmloop.training.update.rule import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Chopper:
             "readings": torch.zeros(width, dtype=torch.int64),
         }
 
-    def chop(self, state: dict[str, Any], x: Map) -> Map:
+    def chop(self, state: dict[str, Any], x: Rows) -> Map:
         """Inputs ``(batch, width)``, each by its sign."""
         chopped: Map = x * state["chopper"].numpy()
         return chopped

@@ -62,7 +62,7 @@ class MixedPrecision(AnalogOptimizer):
         records = parameter.take_records()
         if records is None:
             return
-        x, d = (part.numpy() for part in records)
+        x, d = records
         state, (_, inputs) = self.memory(parameter), parameter.matrix_shape
         hidden = state["hidden"].numpy()
         hidden -= group["lr"] * (d.T @ x) / granularity_of(parameter.main)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.tiles.mapping import Map
+from ohmloop.training.update.rule import Rows
 from ohmloop.training.update.stochastic import PulseSettings
 
 from .analog_optimizer import Group
@@ -156,7 +157,7 @@ class ERIDER(RIDER):
         super().attach(parameter, state)
         parameter.signs = state["chopper"]
 
-    def chopped(self, state: Group, x: Map) -> Map:
+    def chopped(self, state: Group, x: Rows) -> Rows:
         """All inputs by the one sign."""
         return self.chopper.chop(state, x)
 

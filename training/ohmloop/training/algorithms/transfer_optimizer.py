@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ohmloop.drivers import BadInputError
 from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.tiles.mapping import Map
-from ohmloop.training.update.rule import UpdateRule
+from ohmloop.training.update.rule import Rows, UpdateRule
 
 from .analog_optimizer import AnalogOptimizer, Group
 from .auto_scale import AutoScale
@@ -79,7 +79,7 @@ class TransferOptimizer(AnalogOptimizer):
         records = parameter.take_records(exact=self.auto_scale is not None)
         if records is None:
             return
-        x, d = (part.numpy() for part in records)
+        x, d = records
         state, fast = self.memory(parameter), parameter.tiles[0]
         rate = group["fast_lr"]
         if self.auto_scale is not None:
@@ -97,7 +97,7 @@ class TransferOptimizer(AnalogOptimizer):
         self.after_reading(state, columns, read)
         return pulses
 
-    def chopped(self, state: Group, x: Map) -> Map:
+    def chopped(self, state: Group, x: Rows) -> Rows:
         """Inputs ``(batch, in)`` as they enter the fast array."""
         del state
         return x

@@ -41,9 +41,8 @@ class TransferSchedule:
             return None
         count = width if self.columns is None else min(self.columns, width)
         first: int = state["next_column"]
-        columns: NDArray[np.intp] = (first + np.arange(count)) % width
-        state["next_column"] = int(columns[-1] + 1) % width
-        return columns
+        state["next_column"] = (first + count) % width
+        return np.array([column % width for column in range(first, first + count)], np.intp)
 
     def steps_between(self, width: int) -> float:
         """Steps from one transfer of a column to its next."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ohmloop.drivers import BadInputError
 from ohmloop.training.tiles.mapping import Map
 from ohmloop.training.tiles.protocol import Tile
+from ohmloop.training.update.rule import Rows
+
+Values = Tensor | Rows
+"""Of a mini-batch."""
 
 
 class AnalogParameter(torch.nn.Parameter):
@@ -29,8 +35,8 @@ class AnalogParameter(torch.nn.Parameter):
         gamma: share of each faster array, 0 or more.
         offset: ``(out, in)``, subtracted from the fastest array; None for 0.
         signs: ``(in,)``, 1 or -1, of the fastest array's inputs; None for 1.
-        records: inputs and output gradients of the products since the last step, in the order of
-            the products.
+        records: inputs and output gradients of the products since the last step, on the host, in
+            the order of the products.
 
     Raises:
         BadInputError: no tile, tiles of different shapes, or a negative gamma.
@@ -40,7 +46,7 @@ class AnalogParameter(torch.nn.Parameter):
     gamma: float
     offset: Tensor | None
     signs: Tensor | None
-    records: list[tuple[Tensor, Tensor]]
+    records: list[tuple[Rows, Rows]]
     _turns: list[int]
 
     def __new__(cls, tiles: Sequence[Tile], gamma: float = 0.0) -> AnalogParameter:  # noqa: D102 - the class says it
@@ -78,7 +84,22 @@ class AnalogParameter(torch.nn.Parameter):
             y = y + share * (self._fastest_back(d) if tile is self.tiles[0] else tile.backward(d))
         return y
 
-    def record(self, x: Tensor, d: Tensor, turn: int | None = None) -> None:
+    def product(self, way: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``forward`` or ``backward_product`` of an array, which takes less for few samples.
+
+        Args:
+            way: "forward" or "backward".
+            values: ``(batch, lines)``.
+        """
+        if self.gamma == 0:
+            at_once = getattr(self.tiles[-1], "weigh", None)
+            if at_once is not None and (found := at_once(way, values)) is not None:
+                return cast(NDArray[np.float32], found)
+        tensor = torch.from_numpy(values)
+        made = self.forward(tensor) if way == "forward" else self.backward_product(tensor)
+        return cast(NDArray[np.float32], made.numpy())
+
+    def record(self, x: Values, d: Values, turn: int | None = None) -> None:
         """Keep what an update needs: ``(batch, in)`` and ``(batch, out)``.
 
         Args:
@@ -91,7 +112,7 @@ class AnalogParameter(torch.nn.Parameter):
             turn = self._turns[-1] if self._turns else 0
         at = bisect_right(self._turns, turn)
         self._turns.insert(at, turn)
-        self.records.insert(at, (_plain(x), _plain(d)))
+        self.records.insert(at, (_on_host(x), _on_host(d)))
 
     def forget(self) -> None:
         """Drop the records: what ``zero_grad`` is to a digital parameter."""
@@ -107,26 +128,24 @@ class AnalogParameter(torch.nn.Parameter):
         if not all(_finite(part) for pair in self.records for part in pair):
             raise BadInputError("inputs or gradients are not finite; no pulse was sent for them")
 
-    def take_records(self, exact: bool = True) -> tuple[Tensor, Tensor] | None:
+    def take_records(self, exact: bool = True) -> tuple[Rows, Rows] | None:
         """All records since the last time, in order, and forget them; None where there are none.
 
         Args:
             exact: in double precision, for who computes with them; else as they were recorded.
 
         Returns:
-            ``x (samples, in)`` and ``d (samples, out)``, both on the host.
+            ``x (samples, in)`` and ``d (samples, out)``.
         """
         if not self.records:
             return None
         if len(self.records) == 1:
             x, d = self.records[0]
         else:
-            x, d = (torch.cat(parts) for parts in zip(*self.records, strict=True))
+            x, d = (np.concatenate(parts) for parts in zip(*self.records, strict=True))
         self.forget()
-        if x.device != _HOST:
-            x, d = x.cpu(), d.cpu()
-        if exact or x.dtype != torch.float32 or d.dtype != torch.float32:
-            return x.double(), d.double()
+        if exact or x.dtype != np.float32 or d.dtype != np.float32:
+            return x.astype(np.float64, copy=False), d.astype(np.float64, copy=False)
         return x, d
 
     def shares(self) -> list[tuple[float, Tile]]:
@@ -170,13 +189,10 @@ class AnalogParameter(torch.nn.Parameter):
         return f"AnalogParameter({len(self.tiles)} x {out}x{inputs}, gamma={self.gamma:g})"
 
 
-def _finite(values: Tensor) -> bool:
+def _finite(values: Rows) -> bool:
     # A sum is finite only if everything in it is, and quicker; one that overflows proves nothing.
-    return math.isfinite(values.sum().item()) or bool(torch.isfinite(values).all())
+    return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
-def _plain(values: Tensor) -> Tensor:
-    return values.detach() if values.requires_grad else values
-
-
-_HOST = torch.device("cpu")
+def _on_host(values: Values) -> Rows:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values

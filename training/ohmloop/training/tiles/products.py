@@ -32,22 +32,26 @@ class TensorCrossbar(Protocol):
     def backward_tensor(self, row_voltages: Tensor, reference: Tensor) -> Tensor:
         """``backward`` on tensors, less the product of a reference map, S."""
 
-    def weigh_tensor(
-        self, way: str, values: Tensor, reference: Tensor, siemens_per_weight: float
-    ) -> Tensor | None:
-        """What a tile makes of ``forward_tensor`` or ``backward_tensor``, in one go.
+    def weigh(
+        self,
+        way: str,
+        values: NDArray[np.float32],
+        reference: NDArray[np.float32],
+        siemens_per_weight: float,
+    ) -> NDArray[np.float32] | None:
+        """What a tile makes of ``forward_tensor`` or ``backward_tensor``, in one go, on the host.
 
         Optional: a crossbar without it takes the two steps.
 
         Args:
             way: "forward" or "backward".
-            values: float32 ``(batch, lines)``; volts are these by the read voltage and the largest
-                of their sample.
-            reference: float32, S.
+            values: ``(batch, lines)``; volts are these by the read voltage and the largest of their
+                sample.
+            reference: S.
             siemens_per_weight: what a product of weight 1 is.
 
         Returns:
-            ``(batch, lines)``, float32; None where it takes the two steps.
+            ``(batch, lines)``; None where it takes the two steps.
         """
 
 
@@ -66,6 +70,8 @@ class Products:
         self._crossbar = crossbar
         self._device = _device_of(crossbar)
         self._references: dict[torch.dtype, Tensor] = {}
+        self._weigh = getattr(crossbar, "weigh", None)
+        self._single: NDArray[np.float32] | None = None
 
     def of(self, values: Tensor, way: str, mapping: Mapping) -> Tensor:
         """``(batch, lines)`` to ``(batch, other lines)``, in the type and place of ``values``.
@@ -76,20 +82,32 @@ class Products:
             mapping: what conductances mean; of the same reference until that is forgotten.
         """
         values = values.detach() if values.requires_grad else values
-        single = values.dtype == torch.float32 and self._crossbar.capabilities.tensors
-        reference = self._reference(mapping, torch.float32 if single else torch.float64)
-        if single and values.device == self._device:
-            weigh = getattr(self._crossbar, "weigh_tensor", None)
-            scale = mapping.siemens_per_weight
-            if weigh and (found := weigh(way, values, reference, scale)) is not None:
-                return cast(Tensor, found)
+        single = values.dtype == torch.float32
+        if single and values.device.type == "cpu":
+            found = self.at_once(values.numpy(), way, mapping)
+            if found is not None:
+                return torch.from_numpy(found)
+        by_tensors = single and self._crossbar.capabilities.tensors
+        reference = self._reference(mapping, torch.float32 if by_tensors else torch.float64)
         volts, units_per_volt = driven(values.to(self._device), self._crossbar.reading)
         currents = self._currents(way, volts, reference)
         return (currents * (units_per_volt / mapping.siemens_per_weight)).to(values)
 
+    def at_once(
+        self, values: NDArray[np.float32], way: str, mapping: Mapping
+    ) -> NDArray[np.float32] | None:
+        """The same on the host, if the crossbar makes all of it in one go; else None."""
+        if self._weigh is None:
+            return None
+        if self._single is None:
+            self._single = mapping.reference.astype(np.float32)
+        found = self._weigh(way, values, self._single, mapping.siemens_per_weight)
+        return cast("NDArray[np.float32] | None", found)
+
     def forget_reference(self) -> None:
         """The mapping has another reference from now on."""
         self._references.clear()
+        self._single = None
 
     def _currents(self, way: str, volts: Tensor, reference: Tensor) -> Tensor:
         """Currents less those that the reference would give."""

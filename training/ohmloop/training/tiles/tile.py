@@ -92,6 +92,23 @@ class AnalogTile:
         self.usage.backward += d.shape[0]
         return self._products.of(d, "backward", self.mapping)
 
+    def weigh(self, way: str, values: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """``forward`` or ``backward`` of an array, where the crossbar makes it in one go.
+
+        Args:
+            way: "forward" or "backward".
+            values: ``(batch, lines)``.
+
+        Returns:
+            ``(batch, lines)``; None where it does not.
+        """
+        found = self._products.at_once(values, way, self.mapping)
+        if found is not None and way == "forward":
+            self.usage.forward += values.shape[0]
+        elif found is not None:
+            self.usage.backward += values.shape[0]
+        return found
+
     def weights(self) -> Map:
         """Read all cells: weights ``(out, in)``, with the noise of one reading."""
         self.usage.columns_read += self.shape[1]

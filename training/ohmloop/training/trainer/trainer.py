@@ -15,8 +15,9 @@ from ohmloop.training.data.data_set import DataSet, Split
 from ohmloop.training.layers.linear import analog_tiles
 
 from .accounting import Account
-from .chain import Passes, passes
 from .evaluation import Evaluation, judge
+from .pass_choice import passes
+from .passes import Passes
 from .progress import EpochProgress
 from .records import EpochRecord
 from .run_state import RunState, join_state, split_state
@@ -190,7 +191,7 @@ class Trainer:
             group["lr"] = rate * factor
 
     def _step(self, through: Passes, batch: Split, number: int) -> float:
-        value = float(through.loss(batch.x, batch.y))
+        value = through.loss(batch.x, batch.y)
         if not np.isfinite(value):
             raise OhmloopError(
                 f"the loss is {value} in epoch {self.epoch + 1}, batch {number};"

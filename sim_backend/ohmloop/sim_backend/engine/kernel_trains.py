@@ -1,0 +1,63 @@
+"""Programs of trains: cut into parts that fit a cell's queue, for the kernel that suits them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .kernel_listed import listed
+from .kernel_noise import compiled
+from .kernel_queue import SLOTS
+from .kernels import coincidences
+
+_FULL = 2
+"""When fewer than one cell in so many of the rows that fire is at a crossing, those that are get
+listed."""
+_DEAR = 4
+"""What a crossing of lines that fire costs of a cell looked at among all of them."""
+
+
+@compiled
+def trains(
+    cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: Any, most: Any
+) -> Any:
+    """Rows ``start`` to ``stop`` of a program of trains.
+
+    Args:
+        cells: the state.
+        rows: trains uint64 and signs int8, ``(batch, rows)``.
+        columns: the same ``(batch, columns)``.
+        length: slots of a train.
+        start: first row.
+        stop: first row that is somebody else's.
+        most: work, in cells times samples, that is too much for one call.
+
+    Returns:
+        The pulses given; -1 where it was too much and nothing was done.
+    """
+    (batch, height), width = rows[0].shape, columns[0].shape[1]
+    cut = -(-length // SLOTS)
+    up, firing = _parted(rows[0], cut)
+    across, of_columns = _parted(columns[0], cut)
+    crossings = firing * of_columns / (batch * cut)
+    if _FULL * crossings <= min(firing, height) * width:
+        if _DEAR * crossings >= most:
+            return -1
+        return listed(cells, (up, rows[1]), (across, columns[1]), start, stop)
+    if batch * height * width >= most:
+        return -1
+    return coincidences(cells, (up, rows[1]), (across, columns[1]), start, stop)
+
+
+@compiled
+def _parted(trains: Any, cut: Any) -> Any:
+    """Trains as uint16 ``(batch * cut, lines)``, and how many fire in a part, over all parts."""
+    batch, lines = trains.shape
+    parts, firing = np.empty((batch * cut, lines), np.uint16), 0
+    for k in range(batch * cut):
+        shift = np.uint64(SLOTS * (k % cut))
+        for i in range(lines):
+            parts[k, i] = np.uint16(trains[k // cut, i] >> shift)
+            firing += parts[k, i] != 0
+    return parts, firing
