@@ -28,6 +28,8 @@ from .trains import check_trains
 MAX_LENGTH = 64
 """Slots a train can hold: a train is one 64-bit word."""
 _WHOLE = int, np.integer
+_KEPT, _FREE = 0x1 | 0x4, 0x1 | 0x4 | 0x400
+"""Of an array's flags: in C order, its own memory; and of those, not to be written to."""
 _TRAIN, _SIGN = np.dtype(np.uint64), np.dtype(np.int8)
 _TRAINS = ("row_trains", "column_trains", "row_signs", "column_signs")
 
@@ -324,9 +326,8 @@ def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
     given = np.asarray(array)
     if given.ndim != ndim or given.size == 0:
         raise ProgramError(f"{name} must be a non-empty array of {ndim} dimensions")
-    kind, flags = given.dtype, given.flags
-    ours = not flags.writeable and flags.owndata and flags.c_contiguous
-    if ours and (kind is dtype or kind == dtype):
+    kind = given.dtype
+    if given.flags.num & _FREE == _KEPT and (kind is dtype or kind == dtype):
         return given
     if kind.kind not in "iub":
         raise ProgramError(f"{name} must hold integers, not {kind}")

@@ -86,28 +86,30 @@ class _Digital:
 
     def __init__(self, own: dict[str, Any], name: str) -> None:
         self._own, self._name = own, name
+        self._of: torch.nn.Parameter | None = None
         self._place = 0
-        self._values: Values | None = None
+        self._values = self._slope = _NONE
+        self._gradient: torch.Tensor | None = None
 
     def values(self) -> Values:
         """``(lines,)``, or ``(1,)``; ``(0,)`` where there is none."""
-        parameter = self._own.get(self._name)
+        parameter: torch.nn.Parameter | None = self._own.get(self._name)
         if parameter is None:
             return _NONE
-        if self._values is None or self._place != parameter.data_ptr():
-            self._place = parameter.data_ptr()
+        if parameter is not self._of or parameter.data_ptr() != self._place:
+            self._of, self._place = parameter, parameter.data_ptr()
+            self._gradient = torch.empty_like(parameter, requires_grad=False)
             self._values = parameter.detach().numpy().reshape(-1)
+            self._slope = self._gradient.numpy().reshape(-1)
         return self._values
 
     def gradient(self) -> Values:
-        """Of it, to be filled; as long as ``values``, or ``(0,)`` where nobody asks for any."""
-        parameter = self._own.get(self._name)
-        if parameter is None:
+        """Of it, to be filled, as long as the last ``values``; the same memory every time."""
+        if self._of is None or self._own.get(self._name) is None:
             return _NONE
-        gradient = torch.empty_like(parameter)
-        if parameter.requires_grad:
-            parameter.grad = gradient
-        return gradient.numpy().reshape(-1)
+        if self._of.requires_grad:
+            self._of.grad = self._gradient
+        return self._slope
 
     def forget(self) -> None:
         """Drop the gradient."""
