@@ -215,7 +215,8 @@ def test_kernels_have_the_bits_of_the_reference(name, case):
 
 
 @pytest.mark.parametrize(
-    ("batch", "length", "fire"), [(30, 64, 20), (1, 3, 700), (60, 1, 60), (6, 20, 8)]
+    ("batch", "length", "fire"),
+    [(30, 64, 20), (1, 3, 700), (1, 1, 1300), (60, 1, 60), (6, 20, 8)],
 )
 @pytest.mark.parametrize("strengths", [(1.0, 1.0), (0.0, 0.7)])
 def test_few_lines_that_fire_have_the_bits_of_the_reference(batch, length, fire, strengths):

@@ -17,9 +17,11 @@ from .kernel_queue import BLOCK, SLOTS, give_listed, new_queue, popcount
 
 
 @compiled
-def listed(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
-    """Rows ``start`` to ``stop``; arguments and result as of ``kernels.coincidences``."""
+def listed(cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: Any) -> Any:
+    """Rows ``start`` to ``stop`` of trains of ``length``; the rest as of ``coincidences``."""
     if rows[0].shape[0] == 1:
+        if length == 1 and cells.up != ZERO and cells.down != ZERO:
+            return _single_slot(cells, rows, columns, start, stop)
         return _listed_once(cells, rows, columns, start, stop)
     queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
     starts, which = _firing(columns[0])
@@ -81,6 +83,34 @@ def _listed_once(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
             queue.downs[some] = ((np.uint32(1) << n) - np.uint32(1)) & down
             some += n > 0
             total += np.int64(n)
+    give_listed(cells, queue, some)
+    return total
+
+
+@compiled
+def _single_slot(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
+    """Where lines that fire all meet, once, so in vector registers."""
+    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
+    starts, which = _firing(columns[0])
+    firing = starts[1]
+    signs = np.empty(firing, np.int32)
+    for e in range(firing):
+        signs[e] = columns[1][0, which[e]]
+    for row in range(start, stop):
+        first, sign = np.int32(row * width), np.int32(rows[1][0, row])
+        done = 0 if rows[0][0, row] != 0 else firing
+        while done < firing:
+            if some == BLOCK:
+                queue.size[:some] = 1
+                give_listed(cells, queue, some)
+                some = 0
+            more = min(BLOCK - some, firing - done)
+            index, downs = queue.index[some : some + more], queue.downs[some : some + more]
+            for a in range(more):
+                index[a] = np.int32(first + which[done + a])
+                downs[a] = np.uint32(np.int32(sign * signs[done + a]) >> 31) & np.uint32(1)
+            some, done, total = some + more, done + more, total + more
+    queue.size[:some] = 1
     give_listed(cells, queue, some)
     return total
 

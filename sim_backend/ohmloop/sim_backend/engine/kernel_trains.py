@@ -44,7 +44,7 @@ def trains(
     if _FULL * crossings <= min(firing, height) * width:
         if _DEAR * crossings >= most:
             return -1
-        return listed(cells, (up, rows[1]), (across, columns[1]), start, stop)
+        return listed(cells, (up, rows[1]), (across, columns[1]), length, start, stop)
     if batch * height * width >= most:
         return -1
     return coincidences(cells, (up, rows[1]), (across, columns[1]), start, stop)
