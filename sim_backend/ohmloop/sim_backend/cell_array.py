@@ -8,7 +8,7 @@ bits, and so do the engines behind them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from .pulse_strength import Strength
 class CellArray:
     """Cells in a flat order, ``row * columns + column``.
 
+    Attributes:
+        direct: whether terminals lead to their own cell and to no other.
+
     Args:
         population: their parameters and first conductances.
         seed: of the device noise.
@@ -41,6 +44,8 @@ class CellArray:
         read_voltage: at which a conductance is what it is said to be, V, for cells that are not
             linear.
     """
+
+    direct: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -193,7 +198,8 @@ class CellArray:
     ) -> NDArray[np.float64]:
         """``read`` of the crossings of some lines, ``(rows, columns)``, S."""
         starts = rows * self.shape[1]
-        if self.effects is None and isinstance(self.engine, KernelEngine):
+        plain = self.direct and self.effects is None
+        if plain and isinstance(self.engine, KernelEngine):
             return self.engine.read_lines(self._state, starts, columns)
         noisy = self.read((starts[:, None] + columns).ravel(), voltage)
         return self.arrays.numpy(noisy).reshape(rows.size, columns.size)

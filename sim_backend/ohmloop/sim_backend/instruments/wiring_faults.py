@@ -11,7 +11,7 @@ sees both pulses, where real drivers would fight; lines that float carry nothing
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,8 @@ class WiredCells(CellArray):
         clock: the bench's time.
         read_voltage: at which conductances are what they are said to be, V.
     """
+
+    direct: ClassVar[bool] = False
 
     def __init__(
         self,
