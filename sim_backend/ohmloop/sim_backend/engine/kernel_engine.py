@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 
 from .engine import Strengths
-from .entries import FRESH, KEPT, Entries
+from .entries import FRESH, KEPT, Entries, direct
 from .kernel_cells import Cells
 from .laws import built_in, parameters_of
 from .state import CellState
@@ -36,6 +36,7 @@ class KernelEngine:
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or os.cpu_count() or 1
         self._ready: tuple[CellState, Strengths, Cells, Entries] | None = None
+        self._trains: tuple[CellState, Callable[..., Any]] | None = None
 
     def ready(self, state: CellState) -> None:
         """Load or compile what pulses cell by cell, and what reads."""
@@ -48,7 +49,7 @@ class KernelEngine:
         """Apply a program; returns the pulses that had any strength."""
         cells, play = self._made_ready(state, strengths)
         if isinstance(program, CoincidencePulses):
-            return self._coincidences(cells, play, program)
+            return self._coincidences(state, cells, play, program)
         if isinstance(program, CellPulses):
             signed = program.pulse_counts.ravel()
             if signed.size < _SHARED:
@@ -56,17 +57,22 @@ class KernelEngine:
             return self._share(lambda a, b: play.counts(cells, signed, a, b), signed.size)
         return self.runs(state, program.runs, strengths)
 
-    def _coincidences(self, cells: Cells, play: Entries, program: CoincidencePulses) -> int:
+    def _coincidences(
+        self, state: CellState, cells: Cells, play: Entries, program: CoincidencePulses
+    ) -> int:
         rows = program.row_trains, program.row_signs
         columns, length = (program.column_trains, program.column_signs), program.length
         height = program.row_trains.shape[1]
         alone = inf if self.threads == 1 or height == 1 else _SHARED
-        given = int(play.trains(cells, rows, columns, length, 0, height, alone))
+        if self._trains is None or self._trains[0] is not state:
+            # A program's arrays are of one type always, and those of a state stay what they are.
+            arguments = cells, rows, columns, length, 0, height, alone
+            self._trains = state, direct(play.trains, *arguments)
+        trains = self._trains[1]
+        given = int(trains(cells, rows, columns, length, 0, height, alone))
         if given >= 0:
             return given
-        return self._share(
-            lambda a, b: play.trains(cells, rows, columns, length, a, b, inf), height
-        )
+        return self._share(lambda a, b: trains(cells, rows, columns, length, a, b, inf), height)
 
     def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
         """Apply a lowered program."""
