@@ -192,16 +192,27 @@ class CellArray:
         """
         return self._read(self.arrays.asarray(cells.astype(np.int64)), voltage)
 
-    def read_crossings(
-        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
+    def currents(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float, over: float = 1.0
     ) -> NDArray[np.float64]:
-        """``read`` of the crossings of some lines, ``(rows, columns)``, S."""
-        starts = rows * self.shape[1]
-        plain = self.direct and self.effects is None
+        """Of ``read``, through the crossings of some lines.
+
+        Args:
+            rows: which.
+            columns: which.
+            voltage: at which, V.
+            over: what currents are divided by: the voltage gives conductances as a meter finds
+                them, to the last bit.
+
+        Returns:
+            ``(rows, columns)``, A, or S.
+        """
+        starts, plain = rows * self.shape[1], self.direct and self.effects is None
         if plain and isinstance(self.engine, KernelEngine):
-            return self.engine.read_lines(self._state, starts, columns)
-        noisy = self.read((starts[:, None] + columns).ravel(), voltage)
-        return self.arrays.numpy(noisy).reshape(rows.size, columns.size)
+            return self.engine.read_lines(self._state, starts, columns, voltage, over)
+        noisy = self.arrays.numpy(self.read((starts[:, None] + columns).ravel(), voltage))
+        found: NDArray[np.float64] = (noisy * voltage / over).reshape(rows.size, columns.size)
+        return found
 
     def read_all(self) -> Any:
         """``read`` of all cells at the read voltage, ``(rows, columns)``; not to be written to.

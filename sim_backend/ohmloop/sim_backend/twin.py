@@ -214,15 +214,20 @@ class TwinCrossbar(Crossbar):
         return found
 
     def _read(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
-        volts = self.reading.voltage
         # A meter sees a current: so the last bits agree with a bench's.
-        return self._currents(rows, columns, volts) / volts
+        return self._measured(rows, columns, self.reading.voltage, self.reading.voltage)
 
     def _currents(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float
     ) -> NDArray[np.float64]:
+        return self._measured(rows, columns, voltage, 1.0)
+
+    def _measured(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp], voltage: float, over: float
+    ) -> NDArray[np.float64]:
+        """Currents over something, see ``CellArray.currents``."""
         self._let_read()
-        measured: NDArray[np.float64] = self.cells.read_crossings(rows, columns, voltage) * voltage
+        measured = self.cells.currents(rows, columns, voltage, over)
         if self._around:
             self._around.note_read(voltage, rows, columns)
         return measured

@@ -95,23 +95,31 @@ class KernelEngine:
 
     def read(self, state: CellState, cells: Any) -> Any:
         """Readings, S, float64; each reading of a cell draws anew."""
-        return self.read_lines(state, _ORIGIN, cells)[0]
+        return self.read_lines(state, _ORIGIN, cells, 1.0, 1.0)[0]
 
     def read_lines(
-        self, state: CellState, starts: NDArray[np.int64], columns: NDArray[np.int64]
+        self,
+        state: CellState,
+        starts: NDArray[np.int64],
+        columns: NDArray[np.int64],
+        by: float,
+        over: float,
     ) -> NDArray[np.float64]:
-        """Readings of the same cells of some rows, S.
+        """Readings of the same cells of some rows, times ``by``, and then over ``over``.
 
         Args:
             state: the cells.
             starts: first cell of each row.
             columns: which of a row's cells.
+            by: volts, for currents; or 1.
+            over: volts, for what a meter makes of currents; or 1.
 
         Returns:
-            ``(rows, columns)``.
+            ``(rows, columns)``, S or A.
         """
         out, root = np.empty((starts.size, columns.size)), np.uint64(state.read_noise.root)
-        KEPT.readings(state.g, state.reads, state.read_std, root, starts, columns, out)
+        noise = state.read_std, root
+        KEPT.readings(state.g, state.reads, *noise, starts, columns, float(by), float(over), out)
         return out
 
     def _made_ready(self, state: CellState, strengths: Strengths) -> tuple[Cells, Entries]:

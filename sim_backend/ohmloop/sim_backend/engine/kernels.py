@@ -166,8 +166,18 @@ def train(cells: Any, j: Any, up: Any, before: Any, most: Any) -> Any:
 
 
 @compiled
-def readings(g: Any, reads: Any, std: Any, root: Any, rows: Any, columns: Any, out: Any) -> None:
-    """Readings of cells into ``out``, S, float64 ``(rows, columns)``.
+def readings(
+    g: Any,
+    reads: Any,
+    std: Any,
+    root: Any,
+    rows: Any,
+    columns: Any,
+    by: Any,
+    over: Any,
+    out: Any,
+) -> None:
+    """Readings of cells into ``out``, float64 ``(rows, columns)``.
 
     Args:
         g: conductances, S.
@@ -176,6 +186,8 @@ def readings(g: Any, reads: Any, std: Any, root: Any, rows: Any, columns: Any, o
         root: of the draws.
         rows: the first cell of every row that is read.
         columns: which of a row's cells are read.
+        by: what conductances are multiplied with: 1, or volts for currents.
+        over: and then divided by.
         out: filled.
     """
     for a in range(rows.shape[0]):
@@ -184,4 +196,4 @@ def readings(g: Any, reads: Any, std: Any, root: Any, rows: Any, columns: Any, o
             xi = np.float64(draw(root, j, reads[j]))
             reads[j] += 1
             noise = np.float64(std[min(j, std.shape[0] - 1)]) * xi
-            out[a, b] = np.float64(g[j]) * (1.0 + noise)
+            out[a, b] = np.float64(g[j]) * (1.0 + noise) * by / over
