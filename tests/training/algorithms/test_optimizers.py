@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -126,6 +127,35 @@ def test_limits_are_kept_by_cutting_programs(serial: Make, rng: np.random.Genera
     optimizer.step()
     assert tile.programs > before[0] + 1
     assert tile.pulses > before[1] + 4
+
+
+def test_hooks_and_profilers_are_told_of_steps(real: Make, rng: np.random.Generator) -> None:
+    model = convert_to_analog(mlp([6, 3], seed=0), real(12, 12))
+    optimizer, told = AnalogSGD(model.parameters(), lr=1.0, rng=rng), []
+    handles = [
+        optimizer.register_step_pre_hook(lambda *_: told.append("before")),
+        optimizer.register_step_post_hook(lambda *_: told.append("after")),
+    ]
+    optimizer.step()
+    for handle in handles:
+        handle.remove()
+    optimizer.step()
+    assert told == ["before", "after"]
+    with torch.profiler.profile() as profile:
+        optimizer.step()
+    assert "Optimizer.step#AnalogSGD.step" in {event.key for event in profile.key_averages()}
+
+
+def test_torch_schedules_its_rate(real: Make, rng: np.random.Generator) -> None:
+    model = convert_to_analog(mlp([6, 3], seed=0), real(12, 12))
+    optimizer = AnalogSGD(model.parameters(), lr=1.0, rng=rng)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(3):
+            optimizer.step()
+            schedule.step()
+    assert optimizer.param_groups[0]["lr"] == 0.125
 
 
 def test_one_bad_gradient_stops_all_pulses(real: Make, rng: np.random.Generator) -> None:
