@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ohmloop.sim_backend import PopulationSpec, TwinCrossbar, sample
-from ohmloop.training import AnalogSGD, convert_to_analog, mlp
+from ohmloop.training import AnalogSGD, TikiTaka, convert_to_analog, mlp
 from ohmloop.training.layers.analog_parameter import AnalogParameter
 from ohmloop.training.trainer.chain import Chain
 from ohmloop.training.trainer.pass_choice import passes
@@ -32,8 +32,8 @@ def batch(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def found_by(model: nn.Module, chain: bool) -> dict[str, np.ndarray]:
     """Loss, gradients of what is digital, and records of what is analog, of one mini-batch."""
-    optimizer = AnalogSGD(model.parameters(), rng=np.random.default_rng(3))
-    graph = Graph(model, LOSS, optimizer)
+    method = AnalogSGD if len(model[0].tiles) == 1 else TikiTaka
+    graph = Graph(model, LOSS, method(model.parameters(), rng=np.random.default_rng(3)))
     way = Chain.of(model, LOSS, graph) if chain else graph
     assert way is not None
     found = {"loss": np.array(way.loss(*batch(1)))}
@@ -49,7 +49,15 @@ def found_by(model: nn.Module, chain: bool) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 @pytest.mark.parametrize(
-    "how", [{}, {"bias": "analog"}, {"output_scale": "layer"}, {"output_scale": "output"}]
+    "how",
+    [
+        {},
+        {"bias": "analog"},
+        {"output_scale": "layer"},
+        {"output_scale": "output"},
+        {"arrays": 2, "gamma": 0.5},
+        {"reference": "differential"},
+    ],
 )
 @pytest.mark.parametrize("read_std", [0.0, 0.01])
 def test_gradients_are_those_of_torch(activation: str, how: dict, read_std: float) -> None:
