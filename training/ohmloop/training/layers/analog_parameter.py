@@ -190,7 +190,7 @@ class AnalogParameter(torch.nn.Parameter):
 
 
 def _finite(values: Rows) -> bool:
-    # A sum is finite only if everything in it is, and quicker; one that overflows proves nothing.
+    # A sum of squares is finite only if all are, and quicker; one that overflows proves nothing.
     return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
