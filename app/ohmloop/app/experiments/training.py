@@ -129,11 +129,6 @@ class TrainingConfig(Record):
             return given
         return WarmUp(self.warm_up, given or ListSchedule([1.0]))
 
-    def factor(self, epoch: float, learning_rate: float) -> float:
-        """What the learning rate is multiplied by after ``epoch`` epochs."""
-        given = self.rates(learning_rate)
-        return 1.0 if given is None else given.factor(epoch)
-
     def stopping(self) -> EarlyStopping | None:
         """When to stop early, where that is asked for."""
         return None if self.early_stopping is None else self.early_stopping.stopping()
