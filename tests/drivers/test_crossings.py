@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohmloop.drivers import crossings
+from ohmloop.drivers import compiled, crossings
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.6, 1.0])
@@ -24,7 +24,7 @@ def test_compiled_and_not_they_are_the_coincidences(share: float) -> None:
 
 
 def test_much_is_counted_by_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crossings, "_MUCH", 2 * 37 * 61)
+    monkeypatch.setattr(compiled, "_MUCH", 2 * 37 * 61)
     monkeypatch.setattr(crossings, "_add", None)
     total = np.zeros((37, 61), np.int64)
     crossings.add_crossings(total, np.full((2, 37), 7, np.uint64), np.full((2, 61), 5, np.uint64))

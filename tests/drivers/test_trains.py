@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ohmloop.drivers import CoincidencePulses, ProgramError, trains
+from ohmloop.drivers import CoincidencePulses, ProgramError, compiled, trains
 
 SHAPE = (3, 200)
 
@@ -21,11 +21,11 @@ def given() -> dict[str, np.ndarray]:
 @pytest.fixture(params=["compiled", "numpy"])
 def way(request, monkeypatch) -> str:
     if request.param == "numpy":
-        monkeypatch.setattr(trains, "_MUCH", 1 << 60)
-        monkeypatch.setattr(trains, "sys", type("none", (), {"modules": {}}))
+        monkeypatch.setattr(compiled, "_MUCH", 1 << 60)
+        monkeypatch.setattr(compiled, "sys", type("none", (), {"modules": {}}))
     else:
         trains._kernels()
-        monkeypatch.setattr(trains, "_MUCH", 0)
+        monkeypatch.setattr(compiled, "_MUCH", 0)
     return request.param
 
 

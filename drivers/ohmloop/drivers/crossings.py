@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import worth_compiling
+
 _SPARSE = 8
 """A crossing that is listed costs as much as so many cells of which each is looked at."""
-_MUCH = 1 << 18
-"""Cells times samples from which what is compiled is worth being loaded."""
 
 
 def add_crossings(
@@ -25,7 +24,7 @@ def add_crossings(
         rows: trains ``(samples, rows)``.
         columns: trains ``(samples, columns)``.
     """
-    if "numba" in sys.modules or len(rows) * total.size >= _MUCH:
+    if worth_compiling(len(rows) * total.size):
         _kernels().add(total, rows, columns)
     else:
         _add(total, rows, columns)

@@ -248,9 +248,10 @@ class CoincidencePulses(PulseProgram):
             raise ProgramError(f"length must be a whole number, not {length!r}")
         if not 1 <= length <= MAX_LENGTH:
             raise ProgramError(f"length {length} is not between 1 and {MAX_LENGTH}")
-        rows, row_signs = frozen(row_trains, _TRAIN, 2, "row_trains"), _signs(row_signs, "row")
+        rows = frozen(row_trains, _TRAIN, 2, "row_trains")
         columns = frozen(column_trains, _TRAIN, 2, "column_trains")
-        column_signs = _signs(column_signs, "column")
+        row_signs = frozen(row_signs, _SIGN, 2, "row_signs")
+        column_signs = frozen(column_signs, _SIGN, 2, "column_signs")
         check_trains(rows, row_signs, columns, column_signs, int(length))
         self.__dict__.update(  # at once: a program is made for every update of every tile
             row_trains=rows,
@@ -336,10 +337,6 @@ def frozen(array: Any, dtype: Any, ndim: int, name: str) -> NDArray[Any]:
         raise ProgramError(f"{name} holds values that do not fit {np.dtype(dtype).name}")
     copy.setflags(write=False)
     return copy
-
-
-def _signs(array: Any, line: str) -> NDArray[np.int8]:
-    return frozen(array, _SIGN, 2, f"{line}_signs")
 
 
 def merged(counts: NDArray[np.int32]) -> PulseRuns:

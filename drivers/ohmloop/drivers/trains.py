@@ -5,18 +5,16 @@ Every program of trains is looked at, so it has to cost next to nothing beside s
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import worth_compiling
 from .errors import ProgramError
 
 _SIGNS = np.array([1, -1], np.int8).tobytes()
-_MUCH = 1 << 18
-"""Lines times samples from which what is compiled is worth being loaded."""
 
 
 def check_trains(
@@ -44,7 +42,7 @@ def check_trains(
     for line, trains, signs in lines:
         if trains.shape != signs.shape:
             raise ProgramError(f"{line}_trains and {line}_signs differ in shape")
-    if ("numba" in sys.modules or rows.size + columns.size >= _MUCH) and _kernels().sound(
+    if worth_compiling(rows.size + columns.size) and _kernels().sound(
         rows, row_signs, columns, column_signs, length
     ):
         return

@@ -64,18 +64,8 @@ def _entries(stamp: int, keep: bool) -> Entries:
         return kernels.train(cells, j, up, before, most) + 0 * stamp
 
     @kept
-    def readings(
-        g: Any,
-        reads: Any,
-        std: Any,
-        root: Any,
-        rows: Any,
-        columns: Any,
-        by: Any,
-        over: Any,
-        out: Any,
-    ) -> Any:
-        kernels.readings(g, reads, std, root, rows, columns, by, over, out)
+    def readings(cells: Any, rows: Any, columns: Any, scale: Any, out: Any) -> Any:
+        kernels.readings(cells, rows, columns, scale, out)
         return 0 * stamp
 
     return Entries(trains, counts, runs, train, readings)

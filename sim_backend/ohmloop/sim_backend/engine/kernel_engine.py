@@ -117,9 +117,9 @@ class KernelEngine:
         Returns:
             ``(rows, columns)``, S or A.
         """
-        out, root = np.empty((starts.size, columns.size)), np.uint64(state.read_noise.root)
-        noise = state.read_std, root
-        KEPT.readings(state.g, state.reads, *noise, starts, columns, float(by), float(over), out)
+        out = np.empty((starts.size, columns.size))
+        cells = state.g, state.reads, state.read_std, np.uint64(state.read_noise.root)
+        KEPT.readings(cells, starts, columns, (float(by), float(over)), out)
         return out
 
     def _made_ready(self, state: CellState, strengths: Strengths) -> tuple[Cells, Entries]:

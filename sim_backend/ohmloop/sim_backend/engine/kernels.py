@@ -166,30 +166,18 @@ def train(cells: Any, j: Any, up: Any, before: Any, most: Any) -> Any:
 
 
 @compiled
-def readings(
-    g: Any,
-    reads: Any,
-    std: Any,
-    root: Any,
-    rows: Any,
-    columns: Any,
-    by: Any,
-    over: Any,
-    out: Any,
-) -> None:
+def readings(cells: Any, rows: Any, columns: Any, scale: Any, out: Any) -> None:
     """Readings of cells into ``out``, float64 ``(rows, columns)``.
 
     Args:
-        g: conductances, S.
-        reads: how often each cell was read; counted.
-        std: noise relative to the conductance.
-        root: of the draws.
+        cells: conductances, S; how often each was read, counted; noise relative to the conductance;
+            and the root of its draws.
         rows: the first cell of every row that is read.
         columns: which of a row's cells are read.
-        by: what conductances are multiplied with: 1, or volts for currents.
-        over: and then divided by.
+        scale: what conductances are multiplied with, 1 or volts, and then divided by.
         out: filled.
     """
+    (g, reads, std, root), (by, over) = cells, scale
     for a in range(rows.shape[0]):
         for b in range(columns.shape[0]):
             j = rows[a] + columns[b]

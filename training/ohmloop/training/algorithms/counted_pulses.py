@@ -18,8 +18,7 @@ ONE_PULSE = PulseSettings(desired_bl=1, update_management=False, bl_management=F
 def one_hot(columns: NDArray[np.intp], width: int) -> NDArray[np.float64]:
     """Inputs ``(columns, width)`` that pick one column each."""
     picked = np.zeros((columns.size, width))
-    for sample, column in enumerate(columns.tolist()):
-        picked[sample, column] = 1.0
+    picked[np.arange(columns.size), columns] = 1.0
     return picked
 
 

@@ -42,7 +42,8 @@ class TransferSchedule:
         count = width if self.columns is None else min(self.columns, width)
         first: int = state["next_column"]
         state["next_column"] = (first + count) % width
-        return np.array([column % width for column in range(first, first + count)], np.intp)
+        columns: NDArray[np.intp] = np.arange(first, first + count) % width
+        return columns
 
     def steps_between(self, width: int) -> float:
         """Steps from one transfer of a column to its next."""

@@ -70,7 +70,8 @@ class Products:
         self._crossbar = crossbar
         self._device = _device_of(crossbar)
         self._references: dict[torch.dtype, Tensor] = {}
-        self._weigh = getattr(crossbar, "weigh", None)
+        on_host = crossbar.capabilities.tensors and self._device.type == "cpu"
+        self._weigh = getattr(crossbar, "weigh", None) if on_host else None
         self._single: NDArray[np.float32] | None = None
 
     def of(self, values: Tensor, way: str, mapping: Mapping) -> Tensor:
@@ -100,7 +101,7 @@ class Products:
         if self._weigh is None:
             return None
         if self._single is None:
-            self._single = mapping.reference.astype(np.float32)
+            self._single = self._reference(mapping, torch.float32).numpy()
         found = self._weigh(way, values, self._single, mapping.siemens_per_weight)
         return cast("NDArray[np.float32] | None", found)
 

@@ -88,7 +88,7 @@ class Chain:
             values = link.forward(values)
         d = np.empty_like(values)
         found = float(chain_kernels.cross_entropy(values, y.numpy(), d))
-        if found < -0.5:
+        if found < -0.5:  # a class that is none: torch knows what it stands for, or says so
             return self._graph.loss(x, y)
         self._d = d
         return found
