@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .aligned import aligned_copy
+
 
 class Arrays(Protocol):
     """An array library, on one device."""
@@ -54,7 +56,7 @@ class NumpyArrays:
 
     def asarray(self, values: NDArray[Any]) -> NDArray[Any]:
         """A copy."""
-        return np.array(values)
+        return aligned_copy(values)
 
     def numpy(self, values: NDArray[Any]) -> NDArray[Any]:
         """The array itself."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .aligned import aligned, aligned_zeros
 from .arrays import Arrays, NumpyArrays
 from .engine.state import CellState
 from .noise import PULSE, READ, stream
@@ -27,11 +28,13 @@ def state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
 
     count = population.conductance.size
     maps = population.flat_parameters()
-    host = isinstance(arrays, NumpyArrays)  # parameters are never written to, so not copied either
+    # Parameters are never written to, so not copied either but where one value stands for all of
+    # them: kernels are compiled for full maps alone.
+    host = isinstance(arrays, NumpyArrays)
     return CellState(
         shape=population.shape,
         response=type(population.response),
-        parameters=tuple(map(_whole if host else arrays.asarray, maps)),
+        parameters=tuple(map(aligned if host else arrays.asarray, maps)),
         dg_std=of(population.dg_std),
         dg_add=of(population.dg_add),
         read_std=of(population.read_std),
@@ -45,13 +48,8 @@ def state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
 
 
 def _zeros(count: int, arrays: Arrays) -> Any:
-    zeros = np.zeros(count, np.int32)  # which takes no time on the host: a copy would
+    zeros = aligned_zeros((count,), np.int32)
     return zeros if isinstance(arrays, NumpyArrays) else arrays.asarray(zeros)
-
-
-def _whole(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A full map, where one value stands for all: then kernels are compiled for full maps alone."""
-    return np.require(values, requirements=["C", "W"])
 
 
 def _endurance(pulses: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .aligned import aligned_zeros
 from .population import Map
 from .population_keys import DISTRIBUTION, LOG_NORMAL, SPREAD, Quantity, spoken
 
@@ -40,14 +41,14 @@ def draw(
     if not spread or not mean.any():
         return mean
     kind = spoken(values, quantity.name, DISTRIBUTION) or quantity.distribution
-    found = np.empty((*shape, *mean.shape), np.float32)
+    found = aligned_zeros((*shape, *mean.shape), np.float32)
     _all_rows(partial(_fill, quantity, mean, np.float32(spread), kind == LOG_NORMAL), found, rng)
     return found
 
 
 def between(low: Map, high: Map, shape: tuple[int, int], rng: np.random.Generator) -> Map:
     """Uniform in the middle three fifths from ``low`` to ``high``, maps or one value for all."""
-    found = np.empty(shape, np.float32)
+    found = aligned_zeros(shape, np.float32)
     low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
     _all_rows(_fill_between, found, rng, low, high)
     return found

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ohmloop.drivers import BadInputError, Characteristics
 
+from .aligned import aligned
 from .effects import Effect
 from .responses import ResponseFunction
 
@@ -115,8 +116,8 @@ class Population:
         if low < 0 and not signed:
             raise BadInputError(f"population: {of.name} must be 0 or more")
         if found.shape == one.shape:
-            return np.ascontiguousarray(one)  # not the view, which may not be written to
-        return found if found.strides[:2] == (0, 0) else np.ascontiguousarray(found)
+            return aligned(one)  # not the view, which may not be written to
+        return found if found.strides[:2] == (0, 0) else aligned(found)
 
     def flat_parameters(self) -> list[Map]:
         """Parameters of the response function, cells on one axis: ``(n,)`` or ``(n, nodes)``."""

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram
+from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
 from ohmloop.sim_backend import Population, TwinCrossbar
 from ohmloop.sim_backend.arrays import Arrays, NumpyArrays, TorchArrays
 from ohmloop.sim_backend.cell_array import CellArray
@@ -29,6 +29,7 @@ from ohmloop.sim_backend.responses import (
     PowerStep,
     ResponseFunction,
     SoftBounds,
+    user_response,
 )
 
 Shape = tuple[int, int]
@@ -253,3 +254,27 @@ def test_a_tired_cell_counts_its_pulses_and_stays(arrays: Arrays | None):
     fresh.play(CellPulses(np.full((2, 3), 5)))
     np.testing.assert_array_equal(array.conductance, fresh.conductance)
     assert array.pulses_applied == 54
+
+
+def _tabulated_up(g: Any, _g_min: Any, _g_max: Any, share: Any) -> Any:
+    return share * np.interp(g, np.array([-1.0, 0.0, 1.0]), np.array([1.0, 0.5, 0.0]))
+
+
+def _tabulated_down(g: Any, _g_min: Any, _g_max: Any, share: Any) -> Any:
+    return share * np.interp(g, np.array([-1.0, 0.0, 1.0]), np.array([0.0, 0.5, 1.0]))
+
+
+def test_a_law_of_ones_own_may_make_arrays() -> None:
+    """Kernels count no references to arrays; what users write does, or leaks or fails."""
+    kind = user_response("my-table", _tabulated_up, _tabulated_down, {"share": "1"})
+    assert kind.compiled
+    bounds, share = np.ones((4, 5)), np.random.default_rng(0).uniform(0.01, 0.1, (4, 5))
+    population = Population(kind(-bounds, bounds, share), 0.3, 0.0, np.zeros((4, 5)))
+    runs = PulseRuns(np.arange(20).repeat(2), np.tile([9, -4], 20).astype(np.int32))
+    found = []
+    for arrays in (None, NumpyArrays()):
+        cells = CellArray(population, seed=1, **({"arrays": arrays} if arrays else {}))
+        assert cells.engine.runs(cells._state, runs, (1.0, 1.0)) == 20 * 13
+        found.append(cells.g)
+    np.testing.assert_array_equal(*found)
+    assert np.ptp(found[0]) > 0.1

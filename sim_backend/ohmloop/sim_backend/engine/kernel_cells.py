@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .kernel_noise import compiled, draw
+from .kernel_noise import borrowing, draw
 from .laws import q_down, q_up
 
 ONE, ZERO = np.float32(1), np.float32(0)
@@ -41,7 +41,7 @@ class Cells(NamedTuple):
     down: Any
 
 
-@compiled
+@borrowing
 def pulse(cells: Any, j: Any, up: Any) -> None:
     """One pulse on cell j."""
     n = cells.pulses[j]
@@ -53,14 +53,14 @@ def pulse(cells: Any, j: Any, up: Any) -> None:
     cells.g[j] = moved(cells.p, j, cells.g[j], up, strength, std, add, xi)
 
 
-@compiled
+@borrowing
 def moved(p: Any, j: Any, g: Any, up: Any, strength: Any, std: Any, add: Any, xi: Any) -> Any:
     """Conductance of cell j after one pulse."""
     move = step(p, j, g, up) * strength * (ONE + std * xi) + add * xi
     return within(p, j, g + move if up else g - move)
 
 
-@compiled
+@borrowing
 def step(p: Any, j: Any, g: Any, up: Any) -> Any:
     """Mean step of cell j."""
     cell = np.uint64(j)
@@ -68,7 +68,7 @@ def step(p: Any, j: Any, g: Any, up: Any) -> Any:
     return more if up else less
 
 
-@compiled
+@borrowing
 def within(p: Any, j: Any, g: Any) -> Any:
     """Between the bounds of cell j; compared, as ``min`` and ``max`` take twice as long."""
     cell = np.uint64(j)

@@ -13,7 +13,8 @@ import numpy as np
 
 from .kernel_cells import ZERO
 from .kernel_noise import compiled
-from .kernel_queue import BLOCK, SLOTS, give_listed, new_queue, popcount
+from .kernel_queue import BLOCK, SLOTS, new_queue, popcount
+from .kernel_rounds import give_listed
 
 
 @compiled

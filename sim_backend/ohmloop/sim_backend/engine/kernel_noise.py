@@ -7,10 +7,22 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
+from numba.core.cpu import CPUTargetOptions
 
 from ohmloop.sim_backend import noise
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_KERNEL: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+# Said of both: what says neither does as the first that called it.
+_COUNTS = hasattr(CPUTargetOptions, "_nrt")  # an option of numba's own, which may go
+_OWNING: dict[str, Any] = {"_nrt": True} if _COUNTS else {}
+_BORROWING: dict[str, Any] = {"_nrt": False} if _COUNTS else {}
 
 
 def compiled(function: F) -> F:
@@ -19,24 +31,26 @@ def compiled(function: F) -> F:
     Called from compiled code only: a way in from Python, for each of them, would take a fifth of
     the time that it takes to compile them all.
     """
-    made: F = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        function
-    )
+    made: F = njit(**_KERNEL, **_OWNING)(function)
+    return made
+
+
+def borrowing(function: F) -> F:
+    """The same for what makes no arrays: who calls it holds all that it is handed.
+
+    To count holders up and down, one atomic operation each, of two dozen arrays takes as long as a
+    round over a small block of cells.
+    """
+    made: F = njit(**_KERNEL, **_BORROWING)(function)
     return made
 
 
 def inlined(function: F) -> F:
-    """The same for the inside of a loop that is to go through several cells at once.
+    """As ``borrowing``, for what is called once a block, or inside a loop over cells.
 
     A call, with all that it is handed, would take longer than what is done there.
     """
-    made: F = njit(
-        nogil=True,
-        error_model="numpy",
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        forceinline=True,
-    )(function)
+    made: F = njit(**_KERNEL, **_BORROWING, forceinline=True)(function)
     return made
 
 
@@ -52,32 +66,32 @@ _MANTISSA, _UNITY = np.uint32(0x7FFFFF), np.uint32(0x3F800000)
 _HALVES = np.int32(noise.HALVES)
 
 
-@compiled
+@borrowing
 def _mix(z: Any) -> Any:
     z = np.uint32(np.uint32(z ^ np.uint32(z >> _S16)) * _M1)
     z = np.uint32(np.uint32(z ^ np.uint32(z >> _S15)) * _M2)
     return np.uint32(z ^ np.uint32(z >> _S15))
 
 
-@compiled
+@borrowing
 def low_of(root: Any) -> Any:
     """The half of a root that a cell's number is added to."""
     return np.uint32(root & _LOW)
 
 
-@compiled
+@borrowing
 def high_of(root: Any) -> Any:
     """The half that keys and draws are mixed with."""
     return np.uint32(root >> _HIGH)
 
 
-@compiled
+@borrowing
 def key_of(low: Any, high: Any, cell: Any) -> Any:
     """What a cell's draws start from; ``cell`` as uint32."""
     return _mix(np.uint32(_mix(np.uint32(cell + low)) ^ high))
 
 
-@compiled
+@borrowing
 def bits_of(high: Any, key: Any, n: Any) -> Any:
     """Draw n as 32 random bits."""
     z = np.uint32(np.uint32(n) * _STRIDE)
@@ -85,19 +99,30 @@ def bits_of(high: Any, key: Any, n: Any) -> Any:
     return _mix(np.uint32(np.uint32(key ^ place) + high))
 
 
-@compiled
-def normal_of(bits: Any) -> Any:
-    """The normal number of 32 random bits, float32; see ``noise.normal``."""
+@borrowing
+def octaves_of(bits: Any) -> Any:
+    """How often the upper tail of 32 random bits goes into a half, as a power of two."""
     pattern = np.float32(np.float32(np.int32(bits & _REST)) + _HALF).view(np.uint32)
     t = np.uint32((pattern & _MANTISSA) | _UNITY).view(np.float32)
     missed = (_L0 + t * _L1) + (t * t) * ((_L2 + t * _L3) + (t * t) * (_L4 + t * _L5))
-    s = np.float32(np.int32(_HALVES - np.int32(pattern))) * _SCALE - missed
+    return np.float32(np.int32(_HALVES - np.int32(pattern))) * _SCALE - missed
+
+
+@borrowing
+def normal_at(bits: Any, s: Any) -> Any:
+    """The normal number of 32 random bits whose tail is ``s`` octaves down."""
     above = (_N0 + s * _N1) + (s * s) * ((_N2 + s * _N3) + (s * s) * _N4)
     size = above / ((_D0 + s * _D1) + (s * s) * ((_D2 + s * _D3) + (s * s) * _D4))
     return np.uint32(np.float32(size).view(np.uint32) ^ (bits & _SIGN)).view(np.float32)
 
 
-@compiled
+@borrowing
+def normal_of(bits: Any) -> Any:
+    """The normal number of 32 random bits, float32; see ``noise.normal``."""
+    return normal_at(bits, octaves_of(bits))
+
+
+@borrowing
 def draw(root: Any, cell: Any, n: Any) -> Any:
     """Draw n of a cell."""
     low, high = low_of(root), high_of(root)

@@ -14,7 +14,7 @@ from .kernel_cells import (
     Cells,  # noqa: F401, code kept by earlier versions looks for it here
     pulse,
 )
-from .kernel_noise import compiled, draw
+from .kernel_noise import borrowing, compiled, draw, inlined
 from .kernel_queue import (
     BLOCK,
     SLOTS,
@@ -48,7 +48,7 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
     return total
 
 
-@compiled
+@borrowing
 def _fires(trains: Any, start: Any, stop: Any) -> Any:
     """Whether any of these rows does."""
     for part in range(trains.shape[0]):
@@ -58,7 +58,7 @@ def _fires(trains: Any, start: Any, stop: Any) -> Any:
     return False
 
 
-@compiled
+@borrowing
 def _samples(
     cells: Any,
     queue: Any,
@@ -85,7 +85,7 @@ def _samples(
     return total
 
 
-@compiled
+@inlined
 def _coincide(cells: Any, queue: Any, at: Any, train: Any, sign: Any, columns: Any) -> Any:
     """Queue the pulses of one row for the cells from ``at`` on; returns how many."""
     trains, signs = columns
@@ -123,7 +123,7 @@ def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
     return total
 
 
-@compiled
+@inlined
 def _count(cells: Any, queue: Any, signed: Any, done: Any) -> Any:
     """Queue the pulses of counts that come after the first ``done``; returns how many."""
     total = np.int64(0)
@@ -138,7 +138,7 @@ def _count(cells: Any, queue: Any, signed: Any, done: Any) -> Any:
     return total
 
 
-@compiled
+@borrowing
 def runs(cells: Any, which: Any, signed: Any) -> Any:
     """Runs of equal pulses, one after the other; returns the pulses given."""
     total = 0
@@ -151,7 +151,7 @@ def runs(cells: Any, which: Any, signed: Any) -> Any:
     return total
 
 
-@compiled
+@borrowing
 def train(cells: Any, j: Any, up: Any, before: Any, most: Any) -> Any:
     """Equal pulses on cell j until ``before`` is full or it conducts more than ``most``.
 
@@ -165,7 +165,7 @@ def train(cells: Any, j: Any, up: Any, before: Any, most: Any) -> Any:
     return before.shape[0]
 
 
-@compiled
+@borrowing
 def readings(cells: Any, rows: Any, columns: Any, scale: Any, out: Any) -> None:
     """Readings of cells into ``out``, float64 ``(rows, columns)``.
 

@@ -1,0 +1,140 @@
+"""Pulses that wait, given: in rounds over a block of cells, or to cells gathered from anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .kernel_cells import ONE, ZERO, moved, step, within
+from .kernel_noise import (
+    bits_of,
+    borrowing,
+    high_of,
+    inlined,
+    key_of,
+    low_of,
+    normal_at,
+    octaves_of,
+)
+from .laws import window
+
+_BIT = np.uint32(1)
+
+
+@borrowing
+def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> Any:
+    """Rounds over a block, each the next pulse of every cell that has one.
+
+    Args:
+        cells: the state.
+        queue: what waits.
+        first: first cell of the block.
+        w: how many cells it has.
+        leave: until no cell has more than so many waiting,
+        few: or less than one cell in so many has any.
+
+    Returns:
+        How many cells have any.
+    """
+    pulses, size, downs = cells.pulses[first : first + w], queue.size, queue.downs
+    g, p, high = cells.g[first : first + w], window(cells.p, first, w), high_of(cells.root)
+    plain = cells.up == ONE and cells.down == ONE
+    plain = plain and cells.add.shape[0] == 1 and cells.add[0] == ZERO
+    tires, on = cells.endurance.shape[0] > 0, queue.on if cells.endurance.shape[0] > 0 else size
+    active = np.int32(0)
+    for i in range(w):
+        active = np.int32(active + np.int32(size[i] > 0))
+    while queue.most[0] > leave and active * few >= w:
+        _draw(high, queue.keys, pulses, queue.bits, queue.xi)
+        if tires:
+            for i in range(w):
+                on[i] = size[i] if pulses[i] < cells.endurance[first + i] else 0
+        if plain:
+            _move_plainly(g, p, downs, queue.std, queue.xi, on)
+        else:
+            _move(g, p, downs, (queue.std, queue.add), queue.xi, on, (cells.up, cells.down))
+        active = _book(size, downs, pulses)
+        queue.most[0] -= 1
+    return active
+
+
+@inlined
+def _draw(high: Any, keys: Any, pulses: Any, bits: Any, xi: Any) -> None:
+    """A normal number for every cell, as short loops: each is done before the next has to wait."""
+    for i in range(pulses.shape[0]):
+        bits[i] = bits_of(high, keys[i], pulses[i])
+    for i in range(pulses.shape[0]):
+        xi[i] = octaves_of(bits[i])
+    for i in range(pulses.shape[0]):
+        xi[i] = normal_at(bits[i], xi[i])
+
+
+@inlined
+def _book(size: Any, downs: Any, pulses: Any) -> Any:
+    """One pulse less waits where one did; returns how many cells have one more."""
+    active = np.int32(0)
+    for i in range(pulses.shape[0]):
+        one = np.int32(size[i] > 0)
+        left = np.int32(size[i] - one)
+        pulses[i] += one
+        size[i] = left
+        downs[i] = np.uint32(downs[i] >> _BIT)
+        active = np.int32(active + np.int32(left > 0))
+    return active
+
+
+@inlined
+def _move(g: Any, p: Any, downs: Any, noise: Any, xi: Any, on: Any, strengths: Any) -> None:
+    """Few arrays in each loop: compilers check all pairs of them before they use vectors."""
+    (std, add), (more, less) = noise, strengths
+    for i in range(g.shape[0]):
+        up = np.uint32(downs[i] & _BIT) == 0
+        then = moved(p, i, g[i], up, more if up else less, std[i], add[i], xi[i])
+        g[i] = then if on[i] > 0 else g[i]
+
+
+@inlined
+def _move_plainly(g: Any, p: Any, downs: Any, std: Any, xi: Any, on: Any) -> None:
+    """The same at full strength where all noise is of the step."""
+    for i in range(g.shape[0]):
+        up = np.uint32(downs[i] & _BIT) == 0
+        q = step(p, i, g[i], up)
+        then = g[i] + (q if up else -q) * (ONE + std[i] * xi[i])
+        g[i] = within(p, i, then) if on[i] > 0 else g[i]
+
+
+@borrowing
+def give_listed(cells: Any, queue: Any, some: Any) -> None:
+    """All pulses of the first ``some`` cells of the index; ``size`` and ``downs`` are theirs."""
+    g, pulses, index, size, downs = cells.g, cells.pulses, queue.index, queue.size, queue.downs
+    stds, adds = cells.std.shape[0] > 1, cells.add.shape[0] > 1
+    low, high = low_of(cells.root), high_of(cells.root)
+    while some > 0:
+        for a in range(some):
+            queue.keys[a] = np.uint32(pulses[index[a]])  # by itself, so that the next uses vectors
+        for a in range(some):
+            key = key_of(low, high, np.uint32(index[a]))
+            queue.bits[a] = bits_of(high, key, queue.keys[a])
+        for a in range(some):
+            queue.xi[a] = octaves_of(queue.bits[a])
+        for a in range(some):
+            queue.xi[a] = normal_at(queue.bits[a], queue.xi[a])
+        for a in range(some):
+            j, up = index[a], np.uint32(downs[a] & _BIT) == 0
+            std, add = cells.std[j if stds else 0], cells.add[j if adds else 0]
+            strength = cells.up if up else cells.down
+            then = moved(cells.p, j, g[j], up, strength, std, add, queue.xi[a])
+            if cells.endurance.shape[0] == 0 or pulses[j] < cells.endurance[j]:
+                g[j] = then
+            pulses[j] += 1
+        most, left = np.int32(0), 0
+        for a in range(some):
+            most = max(most, size[a])
+        for a in range(some if most > 1 else 0):
+            index[left], size[left] = index[a], np.int32(size[a] - 1)
+            downs[left] = np.uint32(downs[a] >> _BIT)
+            left += size[left] > 0
+        some = left
+    size.fill(0)
+    downs.fill(0)
