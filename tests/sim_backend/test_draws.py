@@ -1,4 +1,4 @@
-"""Large maps are drawn in blocks: the same cells on any machine, and the same distribution."""
+"""Large maps are drawn by place: the same cells on any machine, and the same distribution."""
 
 from __future__ import annotations
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from .aligned import aligned_zeros
+from .map_numbers import InOrder, Numbers, by_place
 from .population import Map
 from .population_keys import DISTRIBUTION, LOG_NORMAL, SPREAD, Quantity, spoken
 
 _CHUNK = 1 << 15
 """Numbers that are drawn and worked on while a processor's cache has them."""
 _LARGE, _BLOCKS = 1 << 20, 16
-"""Cells from which a map is drawn in so many blocks of rows, on all cores."""
+"""Cells from which numbers go by place, in so many blocks of rows, on all cores."""
 
 
 def draw(
@@ -55,29 +56,27 @@ def between(low: Map, high: Map, shape: tuple[int, int], rng: np.random.Generato
 
 
 def _all_rows(fill: Callable[..., None], found: Map, rng: np.random.Generator, *maps: Map) -> None:
-    """``fill(rows, generator, *maps of those rows)``, on all cores where there are many cells.
-
-    Then every block of rows has a generator of its own, whatever the number of cores, so that the
-    cells do not depend on it.
-    """
-    if found.shape[0] * found.shape[1] < _LARGE:
-        fill(found, rng, *maps)
+    """``fill(rows, numbers, first cell, *maps of those rows)``, on all cores if there are many."""
+    height, width = found.shape[:2]
+    if height * width < _LARGE:
+        fill(found, InOrder(rng), 0, *maps)
         return
-    edges = [len(found) * k // _BLOCKS for k in range(_BLOCKS + 1)]
+    numbers = by_place(rng)
+    edges = [height * k // _BLOCKS for k in range(_BLOCKS + 1)]
     blocks = [slice(a, b) for a, b in pairwise(edges)]
 
-    def of_block(rows: slice, seed: int) -> None:
-        fill(found[rows], np.random.default_rng(seed), *(one[rows] for one in maps))
+    def of_block(rows: slice) -> None:
+        fill(found[rows], numbers, rows.start * width, *(one[rows] for one in maps))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(of_block, blocks, rng.integers(1 << 63, size=_BLOCKS)))
+        list(pool.map(of_block, blocks))
 
 
-def _fill_between(found: Map, rng: np.random.Generator, low: Map, high: Map) -> None:
+def _fill_between(found: Map, numbers: Numbers, first: int, low: Map, high: Map) -> None:
     rows = max(1, _CHUNK // found.shape[1])
     for row in range(0, found.shape[0], rows):
         part, bottom = found[row : row + rows], low[row : row + rows]
-        rng.random(dtype=np.float32, out=part)
+        numbers.uniform(part, first + row * found.shape[1])
         part *= np.float32(0.6)
         part += np.float32(0.2)
         part *= high[row : row + rows] - bottom
@@ -90,14 +89,15 @@ def _fill(
     spread: np.float32,
     log_normal: bool,
     found: Map,
-    rng: np.random.Generator,
+    numbers: Numbers,
+    first: int,
 ) -> None:
     """Rows of a map."""
     rows = max(1, _CHUNK // (found.shape[1] * max(mean.size, 1)))
     for row in range(0, found.shape[0], rows):
         part = found[row : row + rows]
         gains = part if not quantity.axes else np.empty(part.shape[:2], np.float32)
-        rng.standard_normal(dtype=np.float32, out=gains)
+        numbers.normal(gains, first + row * found.shape[1])
         _spread(gains, float(spread), log_normal, quantity)
         np.multiply(gains[..., None] if quantity.axes else gains, mean, out=part)
         if not log_normal:

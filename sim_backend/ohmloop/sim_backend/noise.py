@@ -30,7 +30,7 @@ from typing import Any
 
 from .arrays import Arrays
 
-PULSE, READ, WRITE, TELEGRAPH, FLICKER = 1, 2, 3, 4, 5
+PULSE, READ, WRITE, TELEGRAPH, FLICKER, MAP = 1, 2, 3, 4, 5, 6
 """Purposes: streams of different purposes are independent."""
 
 MASK32, MASK64 = (1 << 32) - 1, (1 << 64) - 1
@@ -65,7 +65,7 @@ def stream(seed: int, purpose: int) -> Stream:
 
     Args:
         seed: any integer; its low 64 bits count.
-        purpose: ``PULSE``, ``READ``, ``WRITE``, ``TELEGRAPH`` or ``FLICKER``.
+        purpose: ``PULSE``, ``READ``, ``WRITE``, ``TELEGRAPH``, ``FLICKER`` or ``MAP``.
     """
     return Stream(_mix((seed + purpose * GOLDEN) & MASK64))
 

@@ -16,18 +16,20 @@ from numba import njit, typeof
 
 from ohmloop.sim_backend import noise
 
-from . import kernel_trains, kernels
+from . import kernel_maps, kernel_trains, kernels
 from .kernel_noise import F
 
 
 class Entries(NamedTuple):
-    """Arguments as in ``kernels`` and ``kernel_trains``."""
+    """Arguments as in ``kernels``, ``kernel_trains`` and ``kernel_maps``."""
 
     trains: Callable[..., Any]
     counts: Callable[..., Any]
     runs: Callable[..., Any]
     train: Callable[..., Any]
     readings: Callable[..., Any]
+    normals: Callable[..., Any]
+    uniforms: Callable[..., Any]
 
 
 def _stamp() -> int:
@@ -68,7 +70,17 @@ def _entries(stamp: int, keep: bool) -> Entries:
         kernels.readings(cells, rows, columns, scale, out)
         return 0 * stamp
 
-    return Entries(trains, counts, runs, train, readings)
+    @kept
+    def normals(root: Any, first: Any, out: Any) -> Any:
+        kernel_maps.normals(root, first, out)
+        return 0 * stamp
+
+    @kept
+    def uniforms(root: Any, first: Any, out: Any) -> Any:
+        kernel_maps.uniforms(root, first, out)
+        return 0 * stamp
+
+    return Entries(trains, counts, runs, train, readings, normals, uniforms)
 
 
 def direct(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
