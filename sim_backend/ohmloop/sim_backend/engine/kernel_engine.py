@@ -24,6 +24,8 @@ from .state import CellState
 _ORIGIN = np.zeros(1, np.int64)
 _SHARED = float(1 << 16)
 """Cells times samples below which a second thread costs more than it saves."""
+_AHEAD = float(1 << 14)
+"""How many are done before another thread has woken up. To wait for it at the end takes as long."""
 
 
 class KernelEngine:
@@ -54,7 +56,8 @@ class KernelEngine:
             signed = program.pulse_counts.ravel()
             if signed.size < _SHARED:
                 return int(play.counts(cells, signed, 0, signed.size))
-            return self._share(lambda a, b: play.counts(cells, signed, a, b), signed.size)
+            whole = signed.size
+            return self._share(lambda a, b: play.counts(cells, signed, a, b), whole, whole)
         return self.runs(state, program.runs, strengths)
 
     def _coincidences(
@@ -72,7 +75,9 @@ class KernelEngine:
         given = int(trains(cells, rows, columns, length, 0, height, alone))
         if given >= 0:
             return given
-        return self._share(lambda a, b: trains(cells, rows, columns, length, a, b, inf), height)
+        return self._share(
+            lambda a, b: trains(cells, rows, columns, length, a, b, inf), height, -given
+        )
 
     def runs(self, state: CellState, runs: PulseRuns, strengths: Strengths) -> int:
         """Apply a lowered program."""
@@ -133,12 +138,13 @@ class KernelEngine:
         self._ready = state, strengths, cells, play
         return cells, play
 
-    def _share(self, play: Callable[[int, int], int], lines: int) -> int:
+    def _share(self, play: Callable[[int, int], int], lines: int, work: float) -> int:
         """Lines on several threads; cells are independent, so the outcome is the same."""
         threads = min(self.threads, lines)
         if threads == 1:
             return int(play(0, lines))
-        edges = [lines * k // threads for k in range(threads + 1)]
+        ahead = min(int(lines * _AHEAD / work), lines // 2)
+        edges = [ahead + (lines - ahead) * k // threads for k in range(threads + 1)]
         others = [_pool(threads).submit(play, a, b) for a, b in pairwise(edges[1:])]
         own = int(play(0, edges[1]))  # here: woken by a sleeper, a thread may share its core
         return own + sum(int(other.result()) for other in others)

@@ -39,9 +39,8 @@ def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> 
     """
     pulses, size, downs = cells.pulses[first : first + w], queue.size, queue.downs
     g, p, high = cells.g[first : first + w], window(cells.p, first, w), high_of(cells.root)
-    plain = cells.up == ONE and cells.down == ONE
-    plain = plain and cells.add.shape[0] == 1 and cells.add[0] == ZERO
-    tires, on = cells.endurance.shape[0] > 0, queue.on if cells.endurance.shape[0] > 0 else size
+    plain, tires = _plain(cells), cells.endurance.shape[0] > 0
+    on = queue.on if tires else size
     active = np.int32(0)
     for i in range(w):
         active = np.int32(active + np.int32(size[i] > 0))
@@ -57,6 +56,13 @@ def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> 
         active = _book(size, downs, pulses)
         queue.most[0] -= 1
     return active
+
+
+@inlined
+def _plain(cells: Any) -> Any:
+    """Whether pulses have full strength, and all noise is of the step."""
+    full = cells.up == ONE and cells.down == ONE
+    return full and cells.add.shape[0] == 1 and cells.add[0] == ZERO
 
 
 @inlined
@@ -107,27 +113,14 @@ def _move_plainly(g: Any, p: Any, downs: Any, std: Any, xi: Any, on: Any) -> Non
 @borrowing
 def give_listed(cells: Any, queue: Any, some: Any) -> None:
     """All pulses of the first ``some`` cells of the index; ``size`` and ``downs`` are theirs."""
-    g, pulses, index, size, downs = cells.g, cells.pulses, queue.index, queue.size, queue.downs
-    stds, adds = cells.std.shape[0] > 1, cells.add.shape[0] > 1
-    low, high = low_of(cells.root), high_of(cells.root)
+    index, size, downs, xi = queue.index, queue.size, queue.downs, queue.xi
+    plain = _plain(cells) and cells.std.shape[0] == 1 and cells.endurance.shape[0] == 0
     while some > 0:
-        for a in range(some):
-            queue.keys[a] = np.uint32(pulses[index[a]])  # by itself, so that the next uses vectors
-        for a in range(some):
-            key = key_of(low, high, np.uint32(index[a]))
-            queue.bits[a] = bits_of(high, key, queue.keys[a])
-        for a in range(some):
-            queue.xi[a] = octaves_of(queue.bits[a])
-        for a in range(some):
-            queue.xi[a] = normal_at(queue.bits[a], queue.xi[a])
-        for a in range(some):
-            j, up = index[a], np.uint32(downs[a] & _BIT) == 0
-            std, add = cells.std[j if stds else 0], cells.add[j if adds else 0]
-            strength = cells.up if up else cells.down
-            then = moved(cells.p, j, g[j], up, strength, std, add, queue.xi[a])
-            if cells.endurance.shape[0] == 0 or pulses[j] < cells.endurance[j]:
-                g[j] = then
-            pulses[j] += 1
+        _draw_listed(cells, index[:some], queue.keys, queue.bits, xi)
+        if plain:
+            _move_listed_plainly(cells, index[:some], downs, xi)
+        else:
+            _move_listed(cells, index[:some], downs, xi)
         most, left = np.int32(0), 0
         for a in range(some):
             most = max(most, size[a])
@@ -138,3 +131,41 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
         some = left
     size.fill(0)
     downs.fill(0)
+
+
+@inlined
+def _draw_listed(cells: Any, index: Any, keys: Any, bits: Any, xi: Any) -> None:
+    """A normal number for each, in short loops as well."""
+    low, high, pulses = low_of(cells.root), high_of(cells.root), cells.pulses
+    for a in range(index.shape[0]):
+        keys[a] = np.uint32(pulses[index[a]])  # by itself, so that the next uses vectors
+    for a in range(index.shape[0]):
+        bits[a] = bits_of(high, key_of(low, high, np.uint32(index[a])), keys[a])
+    for a in range(index.shape[0]):
+        xi[a] = octaves_of(bits[a])
+    for a in range(index.shape[0]):
+        xi[a] = normal_at(bits[a], xi[a])
+
+
+@inlined
+def _move_listed(cells: Any, index: Any, downs: Any, xi: Any) -> None:
+    g, pulses, stds, adds = cells.g, cells.pulses, cells.std.shape[0] > 1, cells.add.shape[0] > 1
+    for a in range(index.shape[0]):
+        j, up = index[a], np.uint32(downs[a] & _BIT) == 0
+        std, add = cells.std[j if stds else 0], cells.add[j if adds else 0]
+        strength = cells.up if up else cells.down
+        then = moved(cells.p, j, g[j], up, strength, std, add, xi[a])
+        if cells.endurance.shape[0] == 0 or pulses[j] < cells.endurance[j]:
+            g[j] = then
+        pulses[j] += 1
+
+
+@inlined
+def _move_listed_plainly(cells: Any, index: Any, downs: Any, xi: Any) -> None:
+    """The same where pulses are plain, one noise is that of all cells, and none tires."""
+    g, pulses, p, std = cells.g, cells.pulses, cells.p, cells.std[0]
+    for a in range(index.shape[0]):
+        j, up = np.uint64(index[a]), np.uint32(downs[a] & _BIT) == 0
+        q = step(p, j, g[j], up)
+        g[j] = within(p, j, g[j] + (q if up else -q) * (ONE + std * xi[a]))
+        pulses[j] += 1

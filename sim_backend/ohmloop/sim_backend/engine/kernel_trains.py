@@ -34,7 +34,8 @@ def trains(
         most: work, in cells times samples, that is too much for one call.
 
     Returns:
-        The pulses given; -1 where it was too much and nothing was done.
+        The pulses given. Where it was too much nothing was done, and it is minus the cells to go
+        to: those at crossings, or all of them for every sample.
     """
     (batch, height), width = rows[0].shape, columns[0].shape[1]
     cut = -(-length // SLOTS)
@@ -43,10 +44,10 @@ def trains(
     crossings = firing * of_columns / (batch * cut)
     if _FULL * crossings <= min(firing, height) * width:
         if _DEAR * crossings >= most:
-            return -1
+            return -np.int64(crossings)
         return listed(cells, (up, rows[1]), (across, columns[1]), length, start, stop)
     if batch * height * width >= most:
-        return -1
+        return -np.int64(batch * height * width)
     return coincidences(cells, (up, rows[1]), (across, columns[1]), start, stop)
 
 
