@@ -22,8 +22,8 @@ from .laws import built_in, parameters_of
 from .state import CellState
 
 _ORIGIN = np.zeros(1, np.int64)
-_SHARED = float(1 << 16)
-"""Cells times samples below which a second thread costs more than it saves."""
+_SHARED = float(3 << 14)
+"""Crossings, or counts of cells, below which a second thread costs more than it saves."""
 _AHEAD = float(1 << 14)
 """How many are done before another thread has woken up. To wait for it at the end takes as long."""
 

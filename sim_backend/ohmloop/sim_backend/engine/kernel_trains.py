@@ -14,8 +14,9 @@ from .kernels import coincidences
 _FULL = 2
 """When fewer than one cell in so many of the rows that fire is at a crossing, those that are get
 listed."""
-_DEAR = 4
-"""What a crossing of lines that fire costs of a cell looked at among all of them."""
+_DEAR, _LOOK = 4, 8
+"""What a crossing costs that is listed once, and so many cells that are but looked at, in crossings
+of a block or of a batch."""
 
 
 @compiled
@@ -31,23 +32,22 @@ def trains(
         length: slots of a train.
         start: first row.
         stop: first row that is somebody else's.
-        most: work, in cells times samples, that is too much for one call.
+        most: work, in crossings of lines that fire, that is too much for one call.
 
     Returns:
-        The pulses given. Where it was too much nothing was done, and it is minus the cells to go
-        to: those at crossings, or all of them for every sample.
+        The pulses given. Where it was too much nothing was done, and it is minus the work.
     """
     (batch, height), width = rows[0].shape, columns[0].shape[1]
     cut = -(-length // SLOTS)
     up, firing = _parted(rows[0], cut)
     across, of_columns = _parted(columns[0], cut)
     crossings = firing * of_columns / (batch * cut)
-    if _FULL * crossings <= min(firing, height) * width:
-        if _DEAR * crossings >= most:
-            return -np.int64(crossings)
+    few = _FULL * crossings <= min(firing, height) * width
+    work = crossings if few else crossings + batch * height * width / _LOOK
+    if work * (_DEAR if few and batch == 1 else 1) >= most:
+        return -np.int64(work)
+    if few:
         return listed(cells, (up, rows[1]), (across, columns[1]), length, start, stop)
-    if batch * height * width >= most:
-        return -np.int64(batch * height * width)
     return coincidences(cells, (up, rows[1]), (across, columns[1]), start, stop)
 
 
