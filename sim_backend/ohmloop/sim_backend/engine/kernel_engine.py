@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -24,8 +23,8 @@ from .state import CellState
 _ORIGIN = np.zeros(1, np.int64)
 _SHARED = float(3 << 14)
 """Crossings, or counts of cells, below which a second thread costs more than it saves."""
-_AHEAD = float(1 << 14)
-"""How many are done before another thread has woken up. To wait for it at the end takes as long."""
+_LEAST = float(1 << 14)
+"""How many are worth being handed to a thread."""
 
 
 class KernelEngine:
@@ -143,11 +142,24 @@ class KernelEngine:
         threads = min(self.threads, lines)
         if threads == 1:
             return int(play(0, lines))
-        ahead = min(int(lines * _AHEAD / work), lines // 2)
-        edges = [ahead + (lines - ahead) * k // threads for k in range(threads + 1)]
-        others = [_pool(threads).submit(play, a, b) for a, b in pairwise(edges[1:])]
-        own = int(play(0, edges[1]))  # here: woken by a sleeper, a thread may share its core
-        return own + sum(int(other.result()) for other in others)
+        parts = iter(_parts(lines, threads, max(1, int(lines * _LEAST / work))))
+
+        def some() -> int:
+            return sum(int(play(a, b)) for a, b in parts)  # whoever is first takes the next
+
+        others = [_pool(threads).submit(some) for _ in range(threads - 1)]
+        own = some()
+        return own + sum(other.result() for other in others if not other.cancel())
+
+
+def _parts(lines: int, threads: int, least: int) -> list[tuple[int, int]]:
+    """Ever smaller parts: who is late, or has a slow core, takes fewer, and all end together."""
+    parts, start = [], 0
+    while start < lines:
+        stop = min(lines, start + max(least, (lines - start) // (threads + 1)))
+        parts.append((start, stop))
+        start = stop
+    return parts
 
 
 @cache

@@ -37,10 +37,10 @@ def trains(
     Returns:
         The pulses given. Where it was too much nothing was done, and it is minus the work.
     """
-    (batch, height), width = rows[0].shape, columns[0].shape[1]
+    batch, width, height = rows[0].shape[0], columns[0].shape[1], stop - start
     cut = -(-length // SLOTS)
-    up, firing = _parted(rows[0], cut)
-    across, of_columns = _parted(columns[0], cut)
+    up, firing = _parted(rows[0], cut, start, stop)
+    across, of_columns = _parted(columns[0], cut, 0, width)
     crossings = firing * of_columns / (batch * cut)
     few = _FULL * crossings <= min(firing, height) * width
     work = crossings if few else crossings + batch * height * width / _LOOK
@@ -52,13 +52,16 @@ def trains(
 
 
 @compiled
-def _parted(trains: Any, cut: Any) -> Any:
-    """Trains as uint16 ``(batch * cut, lines)``, and how many fire in a part, over all parts."""
+def _parted(trains: Any, cut: Any, start: Any, stop: Any) -> Any:
+    """Trains as uint16 ``(batch * cut, lines)``, and how many fire in a part, over all parts.
+
+    Of lines ``start`` to ``stop``; what others have is left as it comes.
+    """
     batch, lines = trains.shape
     parts, firing = np.empty((batch * cut, lines), np.uint16), 0
     for k in range(batch * cut):
         shift = np.uint64(SLOTS * (k % cut))
-        for i in range(lines):
+        for i in range(start, stop):
             parts[k, i] = np.uint16(trains[k // cut, i] >> shift)
             firing += parts[k, i] != 0
     return parts, firing
