@@ -128,7 +128,8 @@ def test_maps_of_other_dimensions_count_as_missing(data, path):
 
 def test_a_file_keeps_which_cells_are_stuck_and_what_wears_out(path):
     keys = {"stuck_low": [[0, 1]], "sluggish": [[2, 3]], "endurance": 1e5, "endurance_dtod": 0.3}
-    cells = sample(PopulationSpec(**keys, dg_add="10 nS"), (3, 4), np.random.default_rng(1))
+    keys |= {"dg_add": "10 nS", "dg_slope": 0.02, "dg_slope_dtod": 0.1, "dg_rest": "4 uS"}
+    cells = sample(PopulationSpec(**keys), (3, 4), np.random.default_rng(1))
     save_chip(chip_dataset(cells, USABLE, **BENCH), path)
     again = load_chip(path)
     assert again["defects"].attrs["flag_meanings"].split()[4] == "sluggish"

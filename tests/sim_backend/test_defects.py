@@ -36,8 +36,8 @@ def _sample(shape=(3, 4), **keys) -> Population:
     ],
 )
 def test_stuck_cells_stay_and_sluggish_ones_are_slow(model):
-    cells = _sample(**NAMED, **model, dg_add="100 nS", sluggish_factor=0.2, g_min_dtod=0)
-    sound = _sample(**model, dg_add="100 nS", g_min_dtod=0)
+    model = {**model, "dg_add": "100 nS", "dg_slope": 0.01, "g_min_dtod": 0}
+    cells, sound = _sample(**NAMED, **model, sluggish_factor=0.2), _sample(**model)
     twin = TwinCrossbar(cells, seed=1, arrays=NumpyArrays())  # compiles nothing
     before = twin.conductance
     twin.pulse(CellPulses(np.full((3, 4), 5)))

@@ -110,9 +110,9 @@ def test_a_table_spreads_as_a_whole():
     assert cells.table_down.strides[:2] == (0, 0)  # one for all stays one
 
 
-@pytest.mark.parametrize("name", ["dg_std", "dg_add", "read_std", "endurance"])
+@pytest.mark.parametrize("name", ["dg_std", "dg_add", "dg_slope", "read_std", "endurance"])
 def test_noise_and_endurance_spread(name):
-    given = {"dg_std": 0.3, "dg_add": "50 nS", "read_std": 0.01, "endurance": 1e6}
+    given = {"dg_std": 0.3, "dg_add": "50 nS", "dg_slope": 0.02, "read_std": 0.01, "endurance": 1e6}
     cells = _sample("soft-bounds", **{name: given[name], f"{name}_dtod": 0.2})
     values = getattr(cells, name)
     # H0: spread of the logarithm 0.2; relative error 0.0035, 5 of them: false alarm below 1e-6.

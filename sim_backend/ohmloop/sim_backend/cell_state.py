@@ -37,6 +37,8 @@ def state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
         parameters=tuple(map(aligned if host else arrays.asarray, maps)),
         dg_std=of(population.dg_std),
         dg_add=of(population.dg_add),
+        dg_slope=arrays.asarray(_sloped(population, population.dg_slope)),
+        dg_rest=arrays.asarray(_sloped(population, population.dg_rest)),
         read_std=of(population.read_std),
         g=arrays.asarray(population.conductance.ravel()),
         pulses=_zeros(count, arrays),
@@ -50,6 +52,11 @@ def state_of(population: Population, seed: int, arrays: Arrays) -> CellState:
 def _zeros(count: int, arrays: Arrays) -> Any:
     zeros = aligned_zeros((count,), np.int32)
     return zeros if isinstance(arrays, NumpyArrays) else arrays.asarray(zeros)
+
+
+def _sloped(population: Population, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As the engines take it: nothing where no cell has noise that grows with its conductance."""
+    return values.ravel() if population.dg_slope.any() else np.zeros(0, np.float32)
 
 
 def _endurance(pulses: NDArray[np.float32]) -> NDArray[np.int32]:

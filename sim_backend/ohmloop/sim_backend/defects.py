@@ -72,11 +72,17 @@ def apply_defects(
     return replace(
         population,
         response=population.response.scaled(factor),
-        dg_add=population.dg_add * factor if population.dg_add.any() else population.dg_add,
+        dg_add=_scaled(population.dg_add, factor),
+        dg_slope=_scaled(population.dg_slope, factor),
         conductance=start,
         defects=defects,
         effects=tuple(effect.without(stuck) for effect in population.effects),
     )
+
+
+def _scaled(noise: NDArray[np.float32], factor: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One value for all where there is none."""
+    return noise * factor if noise.any() else noise
 
 
 def _named(shape: tuple[int, int], choices: dict[str, Any]) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ Map = NDArray[np.float32]
 SOUND, STUCK_LOW, STUCK_HIGH, STUCK_ANYWHERE, SLUGGISH = range(5)
 DEFECTS = ("sound", "stuck_low", "stuck_high", "stuck_anywhere", "sluggish")
 """What a cell may suffer from, by its number in ``Population.defects``."""
-_MAPS = ("dg_std", "read_std", "conductance", "dg_add", "endurance")
+_MAPS = ("dg_std", "read_std", "conductance", "dg_add", "dg_slope", "dg_rest", "endurance")
 
 
 def _nothing() -> Map:
@@ -48,6 +48,8 @@ class Population:
         read_std: read noise, relative to the conductance.
         conductance: where the cells are at first, S.
         dg_add: cycle-to-cycle noise of a step that does not depend on its size, S.
+        dg_slope: the same for each siemens between the conductance and ``dg_rest``.
+        dg_rest: where that is none, S.
         endurance: pulses after which a cell does not move any more; 0 = it never tires.
         defects: which cells were made stuck or sluggish, by number in ``DEFECTS``: the truth that
             tests of a chip's health are held against; what they do is in the other maps.
@@ -63,6 +65,8 @@ class Population:
     read_std: Map
     conductance: Map
     dg_add: Map = field(default_factory=_nothing)
+    dg_slope: Map = field(default_factory=_nothing)
+    dg_rest: Map = field(default_factory=_nothing)
     endurance: Map = field(default_factory=_nothing)
     defects: NDArray[np.uint8] = field(default_factory=_all_sound)
     effects: tuple[Effect, ...] = ()
@@ -72,7 +76,7 @@ class Population:
         maps = {f.name: self._map(f, getattr(self.response, f.name), shape) for f in fields(kind)}
         object.__setattr__(self, "response", kind(**maps).checked())
         for own in (f for f in fields(self) if f.name in _MAPS):
-            signed = own.name == "conductance" and self.signed
+            signed = own.name in ("conductance", "dg_rest") and self.signed
             values = self._map(own, getattr(self, own.name), shape, signed)
             object.__setattr__(self, own.name, values)
         defects = np.asarray(self.defects, np.uint8)

@@ -63,6 +63,8 @@ class Quantity:
 NOISE = (
     Quantity("dg_std", "1", 0),
     Quantity("dg_add", "S", 0),
+    Quantity("dg_slope", "1", 0),
+    Quantity("dg_rest", "S", 0, distribution=NORMAL),
     Quantity("read_std", "1", 0, 1),
     Quantity("endurance", "1", 0, 2e9),
 )

@@ -27,7 +27,8 @@ class PopulationSpec(Record):
     """How cells are made: means, and relative spreads from cell to cell (``_dtod``).
 
     Besides the attributes below it has a key for every parameter of its response function, by its
-    own name (``g_min``, ``slope_up``), for ``dg_std``, ``dg_add``, ``read_std`` and ``endurance``,
+    own name (``g_min``, ``slope_up``), for ``dg_std``, ``dg_add``, ``dg_slope``, ``dg_rest``,
+    ``read_std`` and ``endurance``,
     and for every parameter of an effect, led by the effect's name (``drift_nu``). Each key ``x``
     comes with ``x_dtod``, a relative spread of 0 to 1, and with ``x_distribution``:
 

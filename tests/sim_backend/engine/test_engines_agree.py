@@ -115,7 +115,7 @@ _LONG = [pytest.param(n, marks=pytest.mark.campaign) for n in EXACT if n != _COM
 @pytest.mark.parametrize("name", [_COMPILED_ANYHOW, *_LONG])
 def test_a_twin_on_tensors_has_the_bits_of_the_kernels(name):
     """As it is used: trains and readings."""
-    cells = _population(name, (5, 7), 1, dg_add=0.01)
+    cells = _population(name, (5, 7), 1, dg_add=0.01, dg_slope=0.05)
     host, device = TwinCrossbar(cells, seed=4), TwinCrossbar(cells, seed=4, arrays=TorchArrays())
     for seed in range(3):
         for twin in (host, device):
@@ -129,7 +129,7 @@ def test_a_twin_on_tensors_has_the_bits_of_the_kernels(name):
 @pytest.mark.parametrize("name", EXACT)
 @pytest.mark.parametrize("arrays", [NumpyArrays, TorchArrays])
 def test_every_way_in_has_the_same_bits(name, arrays):
-    cells = _population(name, (5, 7), 1, dg_add=0.01)
+    cells = _population(name, (5, 7), 1, dg_add=0.01, dg_slope=0.05)
     for play in (_play_counts, _play_runs):
         kernels, other = CellArray(cells, 4), CellArray(cells, 4, arrays())
         play(kernels), play(other)
@@ -188,6 +188,8 @@ def _cases(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         maps["endurance"] = rng.integers(0, 40, shape)
+    if draw(st.booleans()):
+        maps |= {"dg_slope": rng.uniform(0, 0.2, shape), "dg_rest": rng.uniform(-0.3, 0.3, shape)}
     programs: list[tuple[PulseProgram, float, float]] = []
     for _ in range(draw(st.integers(1, 3))):
         seed = int(rng.integers(2**32))

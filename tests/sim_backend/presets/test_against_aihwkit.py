@@ -93,7 +93,7 @@ MODELS = {
     ),
     "piecewise": PiecewiseDevice(model="piecewise", **SPREAD, **TABLES, up_down=-0.2),
 }
-LEFT_OUT = ("write_noise_std", "dw_min_std_slope", "lifetime", "reset", "reset_dtod", "reset_std")
+LEFT_OUT = ("write_noise_std", "lifetime", "reset", "reset_dtod", "reset_std")
 """Figures that are not simulated, and a reset, which nobody does here."""
 
 

@@ -79,10 +79,7 @@ def test_states_and_symmetric_point(name, states, point):
 
 def test_what_is_not_simulated_is_said():
     left_out = {name: p.not_simulated for name, p in presets().items() if p.not_simulated}
-    assert left_out == {
-        "capacitor": {"lifetime": 1e6},
-        "pcm": {"dw_min_std_slope": 0.108},
-    }
+    assert left_out == {"capacitor": {"lifetime": 1e6}}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,6 +167,9 @@ def test_every_preset_opens_by_name_in_siemens(name):
     steps = unit * weights.response.q_up(weights.conductance)
     np.testing.assert_allclose(cells.response.q_up(cells.conductance), steps, rtol=2e-3, atol=1e-12)
     np.testing.assert_allclose(cells.dg_add, weights.dg_add * unit, rtol=1e-6)
+    np.testing.assert_array_equal(cells.dg_slope, weights.dg_slope)
+    if weights.dg_slope.any():
+        np.testing.assert_allclose(cells.dg_rest, between.g_low - p.device.w_min * unit, rtol=1e-6)
     assert (known.symmetric_point >= known.g_min).all()
     assert (known.symmetric_point <= known.g_max).all()
     assert known.usable.all()

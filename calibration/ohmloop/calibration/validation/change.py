@@ -113,6 +113,8 @@ class _Cells:
         self.response: ResponseFunction = kind(*values)
         self.step_std = np.asarray(population.dg_std, np.float64)[usable]
         self.add_std = np.asarray(population.dg_add, np.float64)[usable]
+        self.add_slope = np.asarray(population.dg_slope, np.float64)[usable]
+        self.rest = np.asarray(population.dg_rest, np.float64)[usable]
         self.read_std = np.asarray(population.read_std, np.float64)[usable]
 
     def with_factors(self, factors: Array) -> _Changed:
@@ -176,7 +178,8 @@ class _Path:
         state = np.clip(self.measured[:, 1:], cells.response.g_min, cells.response.g_max)
         size = np.asarray(cells.response.symmetric(state))
         count = (self.ups + self.downs)[None]
-        variance = count * ((size * cells.step_std) ** 2 + cells.add_std**2)
+        added = cells.add_std + cells.add_slope * abs(state - cells.rest)
+        variance = count * ((size * cells.step_std) ** 2 + added**2)
         variance = variance + 2 * (cells.read_std * self.measured[:, 1:]) ** 2
         self.weight = 1 / np.sqrt(np.maximum(variance, (1e-6 * np.abs(state) + 1e-15) ** 2))
 

@@ -150,7 +150,8 @@ def picked(population: Population, rows: Rows) -> Population:
     def of(part: Any) -> Any:
         return replace(part, **{f.name: getattr(part, f.name)[rows] for f in fields(part)})
 
-    own = ("dg_std", "read_std", "conductance", "dg_add", "endurance", "defects")
+    noises = ("dg_std", "read_std", "dg_add", "dg_slope", "dg_rest")
+    own = (*noises, "conductance", "endurance", "defects")
     return replace(
         population,
         response=of(population.response),

@@ -25,6 +25,8 @@ class Cells(NamedTuple):
         endurance: int32 ``(n,)``, or ``(0,)``.
         std: float32 ``(n,)`` or ``(1,)``.
         add: float32 ``(n,)`` or ``(1,)``, S.
+        slope: float32 ``(n,)``, or ``(0,)``.
+        rest: float32 ``(n,)``, or ``(0,)``, S.
         root: uint64, of the draws.
         up: strength of up pulses, float32.
         down: strength of down pulses, float32.
@@ -36,6 +38,8 @@ class Cells(NamedTuple):
     endurance: Any
     std: Any
     add: Any
+    slope: Any
+    rest: Any
     root: Any
     up: Any
     down: Any
@@ -49,8 +53,17 @@ def pulse(cells: Any, j: Any, up: Any) -> None:
     if cells.endurance.shape[0] > 0 and n >= cells.endurance[j]:
         return
     std, add = cells.std[min(j, cells.std.shape[0] - 1)], cells.add[min(j, cells.add.shape[0] - 1)]
+    add = grown(cells, j, add)
     xi, strength = draw(cells.root, j, n), cells.up if up else cells.down
     cells.g[j] = moved(cells.p, j, cells.g[j], up, strength, std, add, xi)
+
+
+@borrowing
+def grown(cells: Any, j: Any, add: Any) -> Any:
+    """Noise besides that of the step, where it grows with the conductance."""
+    if cells.slope.shape[0] == 0:
+        return np.float32(add)
+    return np.float32(add + cells.slope[j] * abs(cells.g[j] - cells.rest[j]))
 
 
 @borrowing

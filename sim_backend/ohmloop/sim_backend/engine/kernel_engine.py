@@ -180,6 +180,8 @@ def _cells(state: CellState, strengths: Strengths) -> Cells:
         state.endurance,
         state.dg_std,
         state.dg_add,
+        state.dg_slope,
+        state.dg_rest,
         np.uint64(state.pulse_noise.root),
         np.float32(up),
         np.float32(down),

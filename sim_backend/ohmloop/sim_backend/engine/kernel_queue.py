@@ -35,6 +35,7 @@ class Queue(NamedTuple):
         on: above 0 where the next pulse moves the cell, int32.
         std: relative noise.
         add: noise, S.
+        grown: the same where it grows with the conductance, as it is now.
         keys: of the draws; of gathered cells, how many were before.
         bits: random bits; of gathered cells, too.
         xi: normal numbers; of gathered cells, too.
@@ -47,6 +48,7 @@ class Queue(NamedTuple):
     on: Any
     std: Any
     add: Any
+    grown: Any
     keys: Any
     bits: Any
     xi: Any
@@ -71,6 +73,7 @@ def new_queue(cells: Any) -> Any:
         np.zeros(BLOCK + 1, np.uint32),
         np.zeros(1, np.int32),
         np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.float32),
         np.empty(BLOCK, np.float32),
         np.empty(BLOCK, np.float32),
         np.empty(BLOCK, np.uint32),

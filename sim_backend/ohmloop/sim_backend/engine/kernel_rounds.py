@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernel_cells import ONE, ZERO, moved, step, within
+from .kernel_cells import ONE, ZERO, grown, moved, step, within
 from .kernel_noise import (
     bits_of,
     borrowing,
@@ -40,7 +40,8 @@ def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> 
     pulses, size, downs = cells.pulses[first : first + w], queue.size, queue.downs
     g, p, high = cells.g[first : first + w], window(cells.p, first, w), high_of(cells.root)
     plain, tires = _plain(cells), cells.endurance.shape[0] > 0
-    on = queue.on if tires else size
+    on, grows = queue.on if tires else size, cells.slope.shape[0] > 0
+    add = queue.grown if grows else queue.add
     active = np.int32(0)
     for i in range(w):
         active = np.int32(active + np.int32(size[i] > 0))
@@ -49,10 +50,13 @@ def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> 
         if tires:
             for i in range(w):
                 on[i] = size[i] if pulses[i] < cells.endurance[first + i] else 0
+        if grows:
+            for i in range(w):
+                add[i] = grown(cells, first + i, queue.add[i])
         if plain:
             _move_plainly(g, p, downs, queue.std, queue.xi, on)
         else:
-            _move(g, p, downs, (queue.std, queue.add), queue.xi, on, (cells.up, cells.down))
+            _move(g, p, downs, (queue.std, add), queue.xi, on, (cells.up, cells.down))
         active = _book(size, downs, pulses)
         queue.most[0] -= 1
     return active
@@ -61,8 +65,8 @@ def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> 
 @inlined
 def _plain(cells: Any) -> Any:
     """Whether pulses have full strength, and all noise is of the step."""
-    full = cells.up == ONE and cells.down == ONE
-    return full and cells.add.shape[0] == 1 and cells.add[0] == ZERO
+    full, same = cells.up == ONE and cells.down == ONE, cells.slope.shape[0] == 0
+    return full and same and cells.add.shape[0] == 1 and cells.add[0] == ZERO
 
 
 @inlined
@@ -154,7 +158,7 @@ def _move_listed(cells: Any, index: Any, downs: Any, xi: Any) -> None:
         j, up = index[a], np.uint32(downs[a] & _BIT) == 0
         std, add = cells.std[j if stds else 0], cells.add[j if adds else 0]
         strength = cells.up if up else cells.down
-        then = moved(cells.p, j, g[j], up, strength, std, add, xi[a])
+        then = moved(cells.p, j, g[j], up, strength, std, grown(cells, j, add), xi[a])
         if cells.endurance.shape[0] == 0 or pulses[j] < cells.endurance[j]:
             g[j] = then
         pulses[j] += 1

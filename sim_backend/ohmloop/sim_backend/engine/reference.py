@@ -2,11 +2,13 @@
 
 One pulse at conductance g, with ``xi`` standard normal and fresh::
 
-    up:    g <- g + (q_up(g)   * strength * (1 + dg_std * xi) + dg_add * xi)
-    down:  g <- g - (q_down(g) * strength * (1 + dg_std * xi) + dg_add * xi)
+    up:    g <- g + (q_up(g)   * strength * (1 + dg_std * xi) + add * xi)
+    down:  g <- g - (q_down(g) * strength * (1 + dg_std * xi) + add * xi)
+    add  =  dg_add + dg_slope * |g - dg_rest|
 
 and then clipped to the cell's bounds (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016, eq. 2,
-with a response function; the additive form is that of Gong et al., Nat. Commun. 9:2102, 2018).
+with a response function; the additive form is that of Gong et al., Nat. Commun. 9:2102, 2018, and
+noise that grows with the conductance that of phase-change memory in aihwkit's ``ExpStepDevice``).
 Single precision, in this order of operations.
 """
 
@@ -110,12 +112,15 @@ class ReferenceEngine:
             left = a.int64(state.endurance[cells]) - a.int64(state.pulses[cells])
             moving = a.where(left > 0, a.where(left < size, left, size), left * 0)
         response = state.response(*(values[cells] for values in state.parameters))
-        std, add = _of(state.dg_std, cells), _of(state.dg_add, cells)
+        std, least = _of(state.dg_std, cells), _of(state.dg_add, cells)
+        grows = state.dg_slope.shape[0] > 0
+        slope, rest = (state.dg_slope[cells], state.dg_rest[cells]) if grows else (None, None)
         first = a.int64(state.pulses[cells])
         g = state.g[cells]
         for k in range(int(moving.max()) if len(cells) else 0):
             xi = normal(state.pulse_noise, cells, first + k, a)
             q = a.float32(a.where(up, response.q_up(g), response.q_down(g))) * strength
+            add = least + slope * abs(g - rest) if grows else least
             move = q * (1.0 + std * xi) + add * xi
             moved = a.between(g + a.where(up, move, -move), response.g_min, response.g_max)
             g = a.where(moving > k, moved, g)

@@ -23,6 +23,9 @@ class CellState:
             ``(n, nodes)``.
         dg_std: cycle-to-cycle noise relative to the step: float32 ``(n,)``, or ``(1,)`` for all.
         dg_add: cycle-to-cycle noise that does not depend on the step, S: likewise.
+        dg_slope: cycle-to-cycle noise for each siemens between a cell and its ``dg_rest``: float32
+            ``(n,)``, or ``(0,)`` where no cell has any.
+        dg_rest: where that is none, S: likewise.
         read_std: read noise relative to the conductance: likewise.
         g: conductance, S: float32 ``(n,)``.
         pulses: how many each cell ever had: int32 ``(n,)``.
@@ -38,6 +41,8 @@ class CellState:
     parameters: tuple[Any, ...]
     dg_std: Any
     dg_add: Any
+    dg_slope: Any
+    dg_rest: Any
     read_std: Any
     g: Any
     pulses: Any

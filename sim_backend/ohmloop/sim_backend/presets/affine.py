@@ -60,6 +60,7 @@ def in_siemens(population: Population, weights: Pair, conductances: Pair) -> Pop
         response=kind(**own),
         conductance=place(population.conductance).astype(np.float32),
         dg_add=length(population.dg_add),
+        dg_rest=place(population.dg_rest) if population.dg_slope.any() else population.dg_rest,
         effects=tuple(_effect(effect, place, length) for effect in population.effects),
     )
 

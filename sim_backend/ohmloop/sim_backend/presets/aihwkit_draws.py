@@ -113,6 +113,11 @@ class PulsedDevice(Record, ABC):
         """``dg_std`` and ``dg_add`` of drawn cells."""
         return self.dw_min_std, 0.0
 
+    @property
+    def noise_slope(self) -> float:
+        """``dg_slope``; most devices have none."""
+        return 0.0
+
     def additive_noise(self, cells: Drawn) -> tuple[Any, Any]:
         """Noise relative to the step at weight 0, wherever the cell is.
 

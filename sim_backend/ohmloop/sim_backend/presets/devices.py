@@ -117,7 +117,7 @@ class OneMinusExpDevice(PulsedDevice):
         stretch: ``a``.
         offset: ``b``.
         dw_min_std_add: noise besides the step, in weight units, times ``dw_min_std``.
-        dw_min_std_slope: noise for each unit of weight, times ``dw_min_std``; not simulated.
+        dw_min_std_slope: noise for each unit of weight, times ``dw_min_std``.
     """
 
     model: Literal["one-minus-exp-step"]
@@ -149,6 +149,11 @@ class OneMinusExpDevice(PulsedDevice):
     def noise(self, cells: Drawn) -> tuple[Any, Any]:  # noqa: ARG002
         """``dg_std`` and ``dg_add``: one draw for both, as there."""
         return self.dw_min_std, self.dw_min_std * self.dw_min_std_add
+
+    @property
+    def noise_slope(self) -> float:
+        """``dg_slope``: how fast noise grows from weight 0 on."""
+        return self.dw_min_std * self.dw_min_std_slope
 
 
 class PowerDevice(PulsedDevice):

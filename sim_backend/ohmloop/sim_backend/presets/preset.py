@@ -96,9 +96,8 @@ class Preset:
     @property
     def not_simulated(self) -> dict[str, float]:
         """Figures of the device that drawn cells do not have in them, because pulses lack it."""
-        keys = ["dw_min_std_slope", *([] if self.device.batch_time else ["lifetime"])]
-        found = {key: getattr(self.device, key, 0.0) for key in keys}
-        return {key: value for key, value in found.items() if value}
+        lifetime = 0.0 if self.device.batch_time else self.device.lifetime
+        return {"lifetime": lifetime} if lifetime else {}
 
     @property
     def typical(self) -> ResponseFunction:
@@ -137,6 +136,7 @@ class Preset:
             read_std=np.zeros((), np.float32),
             conductance=self._start(cells, response, shape, rng),
             dg_add=dg_add,
+            dg_slope=np.where(np.isnan(cells.stuck_at), self.device.noise_slope, 0.0),
             effects=device_effects(self.device, cells, shape, rng),
         )
 
