@@ -17,7 +17,7 @@ def test_compiled_and_not_they_are_the_coincidences(share: float) -> None:
     )
     both = np.bitwise_count(rows[:, :, None] & columns[:, None, :])
     expected = 3 + both.sum(axis=0, dtype=np.int64)
-    for count in (crossings._add, crossings._kernels().add):
+    for count in (crossings._add, crossings._compiled()):
         total = np.full((37, 61), 3, np.int64)
         count(total, rows, columns)
         np.testing.assert_array_equal(total, expected)

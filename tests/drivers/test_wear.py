@@ -9,7 +9,16 @@ import sys
 import numpy as np
 import pytest
 
-from ohmloop.drivers import BadInputError, CellPulses, LimitError, Limits, WearLedger, load_bench
+from ohmloop.drivers import (
+    BadInputError,
+    CellPulses,
+    CoincidencePulses,
+    LimitError,
+    Limits,
+    WearLedger,
+    load_bench,
+    pulses,
+)
 from ohmloop.drivers.opening import open_on_bench
 from ohmloop.drivers.wear import Claim
 from ohmloop.sim_backend.instruments import EmulatedBench
@@ -62,6 +71,21 @@ def test_a_process_killed_at_any_moment_leaves_a_count_that_is_not_too_low(tmp_p
         assert told <= kept[0, 0] <= told + 1
         told = int(kept[0, 0])
     assert told > 5
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_what_is_counted_at_once_and_what_is_kept_come_to_the_same(monkeypatch, loaded):
+    monkeypatch.setattr(pulses, "worth_compiling", lambda _: loaded)
+    rng, ledger, expected = np.random.default_rng(2), WearLedger((5, 7)), np.zeros((5, 7), np.int64)
+    for _ in range(3):
+        trains = [rng.integers(0, 256, (4, lines), np.uint64) for lines in (5, 7)]
+        signs = [np.ones((4, lines), np.int8) for lines in (5, 7)]
+        for program in (CoincidencePulses(*trains, *signs, 8), CellPulses(np.full((5, 7), -2))):
+            ledger.note(program)
+            expected += np.abs(program.counts()).sum(axis=0)
+    assert len(ledger._noted) == (3 if loaded else 6)
+    np.testing.assert_array_equal(ledger.pulses, expected)
+    assert not ledger._noted
 
 
 def test_a_half_written_draft_is_no_ledger(tmp_path):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import worth_compiling
+from .compiled import direct, worth_compiling
 
 _SPARSE = 8
 """A crossing that is listed costs as much as so many cells of which each is looked at."""
@@ -20,12 +20,12 @@ def add_crossings(
     """Add how often lines fire together, sample by sample.
 
     Args:
-        total: ``(rows, columns)``.
-        rows: trains ``(samples, rows)``.
-        columns: trains ``(samples, columns)``.
+        total: ``(rows, columns)``, contiguous.
+        rows: trains ``(samples, rows)``, contiguous.
+        columns: trains ``(samples, columns)``, contiguous.
     """
     if worth_compiling(len(rows) * total.size):
-        _kernels().add(total, rows, columns)
+        _compiled()(total, rows, columns)
     else:
         _add(total, rows, columns)
 
@@ -51,7 +51,9 @@ def _add(total: NDArray[np.int64], rows: NDArray[np.uint64], columns: NDArray[np
 
 
 @cache
-def _kernels() -> ModuleType:
-    from . import crossings_kernel  # compiles
+def _compiled() -> Callable[..., None]:
+    from .crossings_kernel import add  # compiles
 
-    return crossings_kernel
+    trains = np.zeros((1, 1), np.uint64)
+    trains.setflags(write=False)
+    return direct(add, np.zeros((1, 1), np.int64), trains, trains)

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import worth_compiling
 from .conditions import PulseConditions
 from .crossings import add_crossings
 from .errors import ProgramError
@@ -126,6 +127,11 @@ class PulseProgram(ABC):
     def add_to(self, total: NDArray[np.int64]) -> None:
         """Add to ``total`` ``(rows, columns)`` what each cell receives."""
         total += self.per_cell
+
+    @property
+    def counts_at_once(self) -> bool:
+        """Whether ``add_to`` takes no longer than to keep the program would."""
+        return False
 
     @property
     def held(self) -> int:
@@ -290,6 +296,11 @@ class CoincidencePulses(PulseProgram):
     def at_most(self) -> int:
         """Slots in all."""
         return self.batch * self.length
+
+    @property
+    def counts_at_once(self) -> bool:
+        """Where the compiler is loaded: to keep trains, out of the caches, takes longer."""
+        return worth_compiling(0)
 
     @property
     def held(self) -> int:

@@ -75,8 +75,8 @@ class Claim:
 class WearLedger:
     """Pulses each cell has had in its life, kept in a file across runs.
 
-    In memory, what nobody has asked for yet may still lie there as programs: counting cells takes
-    longer than many programs themselves.
+    In memory, what nobody has asked for yet may still lie there as programs, where to count their
+    cells takes longer than the programs themselves.
 
     Args:
         shape: rows and columns.
@@ -106,6 +106,9 @@ class WearLedger:
     def note(self, program: PulseProgram) -> None:
         """Add the pulses of a program, in memory: for a ledger that has no file."""
         with self._counting:
+            if program.counts_at_once:
+                program.add_to(self._pulses)
+                return
             self._noted.append(program)
             self._held += program.held
             if self._held > _MOST_HELD:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from numba import njit, typeof
+from numba import njit
 
 from ohmloop.sim_backend import noise
 
@@ -81,19 +81,6 @@ def _entries(stamp: int, keep: bool) -> Entries:
         return 0 * stamp
 
     return Entries(trains, counts, runs, train, readings, normals, uniforms)
-
-
-def direct(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
-    """The compiled code for arguments of the types of these, which no call looks at any more.
-
-    Finding out what named tuples of arrays are takes longer than many a small update. Whoever calls
-    answers for the types, down to the order of arrays in memory and whether they may be written to.
-    """
-    kinds = tuple(typeof(argument) for argument in arguments)
-    compiled: Any = function
-    compiled.compile(kinds)
-    found: Callable[..., Any] = compiled.overloads[kinds].entry_point
-    return found
 
 
 KEPT, FRESH = _entries(_stamp(), keep=True), _entries(0, keep=False)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmloop.drivers import CellPulses, CoincidencePulses, PulseProgram, PulseRuns
+from ohmloop.drivers.compiled import direct
 
 from .engine import Strengths
-from .entries import FRESH, KEPT, Entries, direct
+from .entries import FRESH, KEPT, Entries
 from .kernel_cells import Cells
 from .laws import built_in, parameters_of
 from .state import CellState
