@@ -46,8 +46,11 @@ COMMON = {
 """Maps that every chip file holds, ``(row, column)``, with unit and meaning."""
 EXTRA = {
     "dg_add": ("S", "cycle-to-cycle noise of a step that does not depend on its size"),
-    "dg_slope": ("1", "the same for each siemens between the conductance and dg_rest"),
-    "dg_rest": ("S", "conductance at which dg_slope makes none"),
+    "dg_slope": (
+        "1",
+        "cycle-to-cycle noise of a step, for each siemens between conductance and dg_rest",
+    ),
+    "dg_rest": ("S", "conductance at which dg_slope makes no noise"),
     "endurance": ("1", "pulses after which a cell does not move any more; 0 = it never tires"),
 }
 """Maps that it holds where a cell has any of it."""

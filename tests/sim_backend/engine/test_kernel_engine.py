@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -62,3 +63,20 @@ def test_what_another_thread_raises_arrives() -> None:
 
     with pytest.raises(MemoryError, match="no room"):
         KernelEngine(2)._share(play, 100, 1e6)
+
+
+def test_an_interrupt_leaves_no_thread_at_work() -> None:
+    here, begun, done = threading.current_thread(), threading.Event(), []
+
+    def play(start: int, stop: int) -> int:
+        if threading.current_thread() is here:
+            assert begun.wait(10)
+            raise KeyboardInterrupt
+        begun.set()
+        time.sleep(0.02)
+        done.append(stop)
+        return stop - start
+
+    with pytest.raises(KeyboardInterrupt):
+        KernelEngine(2)._share(play, 100, 100 * 2.0**14)
+    assert done[-1] == 100

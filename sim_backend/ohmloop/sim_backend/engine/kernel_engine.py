@@ -149,8 +149,13 @@ class KernelEngine:
             return sum(int(play(a, b)) for a, b in parts)  # whoever is first takes the next
 
         others = [_pool(threads).submit(some) for _ in range(threads - 1)]
-        own = some()
-        return own + sum(other.result() for other in others if not other.cancel())
+        try:
+            own = some()
+        finally:
+            late = [other for other in others if not other.cancel()]
+            for other in late:  # after an interrupt, too, no thread moves cells unseen
+                other.exception()
+        return own + sum(other.result() for other in late)
 
 
 def _parts(lines: int, threads: int, least: int) -> list[tuple[int, int]]:

@@ -19,7 +19,7 @@ _KERNEL: dict[str, Any] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
 }
-# Said of both: what says neither does as the first that called it.
+# Both say whether they count: what says nothing does as the first that calls it.
 _COUNTS = hasattr(CPUTargetOptions, "_nrt")  # an option of numba's own, which may go
 _OWNING: dict[str, Any] = {"_nrt": True} if _COUNTS else {}
 _BORROWING: dict[str, Any] = {"_nrt": False} if _COUNTS else {}
