@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .kernel_cells import ZERO
-from .kernel_noise import compiled
+from .kernel_noise import compiled, spliced
 from .kernel_queue import BLOCK, SLOTS, new_queue, popcount
 from .kernel_rounds import give_listed
 
@@ -24,7 +24,7 @@ def listed(cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: A
         if length == 1 and cells.up != ZERO and cells.down != ZERO:
             return _single_slot(cells, rows, columns, start, stop)
         return _listed_once(cells, rows, columns, start, stop)
-    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
+    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), np.int64(0)
     starts, which = _firing(columns[0])
     # Where the list has a column's cell, if that was put there since the row, or the list, began.
     place, since, now = np.empty(width, np.int32), np.zeros(width, np.int32), np.int32(0)
@@ -54,7 +54,7 @@ def listed(cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: A
                     continue
                 if some == BLOCK or again:
                     give_listed(cells, queue, some)
-                    some, now = 0, np.int32(now + 1)
+                    some, now = np.int64(0), np.int32(now + 1)
                 place[column], since[column] = some, now
                 queue.index[some] = np.int32(row * width + column)
                 queue.size[some], queue.downs[some] = np.int32(n), downs
@@ -63,10 +63,10 @@ def listed(cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: A
     return total
 
 
-@compiled
+@spliced
 def _listed_once(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
     """Where no cell is met again, so without branches."""
-    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
+    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), np.int64(0)
     starts, which = _firing(columns[0])
     trains, signs, some_weak = columns[0][0], columns[1][0], cells.up == ZERO or cells.down == ZERO
     for row in range(start, stop):
@@ -74,7 +74,7 @@ def _listed_once(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
         for e in range(starts[1] if train != 0 else 0):
             if some == BLOCK:
                 give_listed(cells, queue, some)
-                some = 0
+                some = np.int64(0)
             column = which[e]
             n = popcount(np.uint32(train & trains[column]))
             down = np.uint32(np.int32(sign * signs[column]) >> 1)
@@ -88,10 +88,10 @@ def _listed_once(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
     return total
 
 
-@compiled
+@spliced
 def _single_slot(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> Any:
     """Where lines that fire all meet, once, so in vector registers."""
-    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), 0
+    queue, width, total, some = new_queue(cells), columns[0].shape[1], np.int64(0), np.int64(0)
     starts, which = _firing(columns[0])
     firing = starts[1]
     signs = np.empty(firing, np.int32)
@@ -104,7 +104,7 @@ def _single_slot(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
             if some == BLOCK:
                 queue.size[:some] = 1
                 give_listed(cells, queue, some)
-                some = 0
+                some = np.int64(0)
             more = min(BLOCK - some, firing - done)
             index, downs = queue.index[some : some + more], queue.downs[some : some + more]
             for a in range(more):

@@ -45,8 +45,18 @@ def borrowing(function: F) -> F:
     return made
 
 
+def spliced(function: F) -> F:
+    """For what is called once a block of cells: put into who calls it, before that is compiled.
+
+    A call, with all that it is handed, would take as long as some of what is done there, and each
+    function on the way from Python takes a second to compile with all that it calls.
+    """
+    made: F = njit(**_KERNEL, inline="always")(function)
+    return made
+
+
 def inlined(function: F) -> F:
-    """As ``borrowing``, for what is called once a block, or inside a loop over cells.
+    """As ``borrowing``, for the inside of a loop that is to go through several cells at once.
 
     A call, with all that it is handed, would take longer than what is done there.
     """

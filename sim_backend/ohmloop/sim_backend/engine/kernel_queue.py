@@ -14,15 +14,16 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from .kernel_noise import compiled, high_of, inlined, key_of, low_of
+from .kernel_noise import compiled, high_of, key_of, low_of, spliced
 from .kernel_rounds import give_listed, rounds
 
 BLOCK = 512
 """Cells worked on together."""
 SLOTS = 16
 """Most pulses of a cell that join its queue at once; it holds twice as many."""
-_FEW = 10
-"""When less than one cell in so many is in a round, those that are get gathered."""
+_NONE, _FEW = np.int64(0), np.int64(10)
+"""When less than one cell in so many is in a round, those that are get gathered. (Numba compiles a
+function once more for a number that is written where it is called.)"""
 
 
 class Queue(NamedTuple):
@@ -86,7 +87,7 @@ def new_queue(cells: Any) -> Any:
     return queue
 
 
-@inlined
+@spliced
 def start_block(cells: Any, queue: Any, first: Any, w: Any) -> None:
     """Turn to the ``w`` cells from ``first`` on; nothing waits."""
     low, high = low_of(cells.root), high_of(cells.root)
@@ -102,25 +103,25 @@ def start_block(cells: Any, queue: Any, first: Any, w: Any) -> None:
     queue.most[0] = 0
 
 
-@inlined
+@spliced
 def make_room(cells: Any, queue: Any, first: Any, w: Any, slots: Any) -> None:
     """Give pulses until ``slots`` more fit every cell's queue."""
     if queue.most[0] + slots > 2 * SLOTS:
         rounds(cells, queue, first, w, 2 * SLOTS - slots, w)
 
 
-@inlined
+@spliced
 def give_all(cells: Any, queue: Any, first: Any, w: Any) -> None:
     """All pulses that wait."""
-    if rounds(cells, queue, first, w, 0, _FEW) > 0:
+    if rounds(cells, queue, first, w, _NONE, _FEW) > 0:
         give_listed(cells, queue, _gathered(queue, first, w))
     queue.most[0] = 0
 
 
-@inlined
+@spliced
 def _gathered(queue: Any, first: Any, w: Any) -> Any:
     """List the cells that have pulses waiting; returns how many."""
-    size, downs, index, some = queue.size, queue.downs, queue.index, 0
+    size, downs, index, some = queue.size, queue.downs, queue.index, np.int64(0)
     for i in range(w):
         index[some] = np.int32(first + i)
         some += size[i] > 0

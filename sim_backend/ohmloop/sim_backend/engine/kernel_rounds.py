@@ -11,11 +11,11 @@ from .kernel_noise import (
     bits_of,
     borrowing,
     high_of,
-    inlined,
     key_of,
     low_of,
     normal_at,
     octaves_of,
+    spliced,
 )
 from .laws import window
 
@@ -62,14 +62,14 @@ def rounds(cells: Any, queue: Any, first: Any, w: Any, leave: Any, few: Any) -> 
     return active
 
 
-@inlined
+@spliced
 def _plain(cells: Any) -> Any:
     """Whether pulses have full strength, and all noise is of the step."""
     full, same = cells.up == ONE and cells.down == ONE, cells.slope.shape[0] == 0
     return full and same and cells.add.shape[0] == 1 and cells.add[0] == ZERO
 
 
-@inlined
+@spliced
 def _draw(high: Any, keys: Any, pulses: Any, bits: Any, xi: Any) -> None:
     """A normal number for every cell, as short loops: each is done before the next has to wait."""
     for i in range(pulses.shape[0]):
@@ -80,7 +80,7 @@ def _draw(high: Any, keys: Any, pulses: Any, bits: Any, xi: Any) -> None:
         xi[i] = normal_at(bits[i], xi[i])
 
 
-@inlined
+@spliced
 def _book(size: Any, downs: Any, pulses: Any) -> Any:
     """One pulse less waits where one did; returns how many cells have one more."""
     active = np.int32(0)
@@ -94,7 +94,7 @@ def _book(size: Any, downs: Any, pulses: Any) -> Any:
     return active
 
 
-@inlined
+@spliced
 def _move(g: Any, p: Any, downs: Any, noise: Any, xi: Any, on: Any, strengths: Any) -> None:
     """Few arrays in each loop: compilers check all pairs of them before they use vectors."""
     (std, add), (more, less) = noise, strengths
@@ -104,7 +104,7 @@ def _move(g: Any, p: Any, downs: Any, noise: Any, xi: Any, on: Any, strengths: A
         g[i] = then if on[i] > 0 else g[i]
 
 
-@inlined
+@spliced
 def _move_plainly(g: Any, p: Any, downs: Any, std: Any, xi: Any, on: Any) -> None:
     """The same at full strength where all noise is of the step."""
     for i in range(g.shape[0]):
@@ -137,7 +137,7 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
     downs.fill(0)
 
 
-@inlined
+@spliced
 def _draw_listed(cells: Any, index: Any, keys: Any, bits: Any, xi: Any) -> None:
     """A normal number for each, in short loops as well."""
     low, high, pulses = low_of(cells.root), high_of(cells.root), cells.pulses
@@ -151,7 +151,7 @@ def _draw_listed(cells: Any, index: Any, keys: Any, bits: Any, xi: Any) -> None:
         xi[a] = normal_at(bits[a], xi[a])
 
 
-@inlined
+@spliced
 def _move_listed(cells: Any, index: Any, downs: Any, xi: Any) -> None:
     g, pulses, stds, adds = cells.g, cells.pulses, cells.std.shape[0] > 1, cells.add.shape[0] > 1
     for a in range(index.shape[0]):
@@ -164,7 +164,7 @@ def _move_listed(cells: Any, index: Any, downs: Any, xi: Any) -> None:
         pulses[j] += 1
 
 
-@inlined
+@spliced
 def _move_listed_plainly(cells: Any, index: Any, downs: Any, xi: Any) -> None:
     """The same where pulses are plain, one noise is that of all cells, and none tires."""
     g, pulses, p, std = cells.g, cells.pulses, cells.p, cells.std[0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .kernel_listed import listed
-from .kernel_noise import compiled
+from .kernel_noise import compiled, spliced
 from .kernel_queue import SLOTS
 from .kernels import coincidences
 
@@ -19,7 +19,7 @@ _DEAR, _LOOK = 4, 8
 of a block or of a batch."""
 
 
-@compiled
+@spliced
 def trains(
     cells: Any, rows: Any, columns: Any, length: Any, start: Any, stop: Any, most: Any
 ) -> Any:
@@ -40,7 +40,7 @@ def trains(
     batch, width, height = rows[0].shape[0], columns[0].shape[1], stop - start
     cut = -(-length // SLOTS)
     up, firing = _parted(rows[0], cut, start, stop)
-    across, of_columns = _parted(columns[0], cut, 0, width)
+    across, of_columns = _parted(columns[0], cut, np.int64(0), width)
     crossings = firing * of_columns / (batch * cut)
     few = _FULL * crossings <= min(firing, height) * width
     work = crossings if few else crossings + batch * height * width / _LOOK

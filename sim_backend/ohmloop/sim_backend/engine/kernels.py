@@ -14,7 +14,7 @@ from .kernel_cells import (
     Cells,  # noqa: F401, code kept by earlier versions looks for it here
     pulse,
 )
-from .kernel_noise import borrowing, compiled, draw, inlined
+from .kernel_noise import borrowing, compiled, draw, spliced
 from .kernel_queue import (
     BLOCK,
     SLOTS,
@@ -48,7 +48,7 @@ def coincidences(cells: Any, rows: Any, columns: Any, start: Any, stop: Any) -> 
     return total
 
 
-@borrowing
+@spliced
 def _fires(trains: Any, start: Any, stop: Any) -> Any:
     """Whether any of these rows does."""
     for part in range(trains.shape[0]):
@@ -85,7 +85,7 @@ def _samples(
     return total
 
 
-@inlined
+@spliced
 def _coincide(cells: Any, queue: Any, at: Any, train: Any, sign: Any, columns: Any) -> Any:
     """Queue the pulses of one row for the cells from ``at`` on; returns how many."""
     trains, signs = columns
@@ -123,7 +123,7 @@ def counts(cells: Any, signed: Any, start: Any, stop: Any) -> Any:
     return total
 
 
-@inlined
+@spliced
 def _count(cells: Any, queue: Any, signed: Any, done: Any) -> Any:
     """Queue the pulses of counts that come after the first ``done``; returns how many."""
     total = np.int64(0)

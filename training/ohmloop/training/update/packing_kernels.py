@@ -216,7 +216,7 @@ def draw(
     length, strongest = gains(
         x_max, d_max, pulses, scale[0], scale[1], how[0], how[1], how[2], slots, x_gain, d_gain
     )
-    start = _pack(key, 0, x, slots, x_gain, np.int8(1), columns, column_signs)
+    start = _pack(key, np.int64(0), x, slots, x_gain, np.int8(1), columns, column_signs)
     _pack(key, start, d, slots, d_gain, np.int8(-1), rows, row_signs)
     if (x_max * x_gain > 1).any() or (d_max * d_gain > 1).any():
         cut = lost(x, d, slots, x_gain, d_gain)
