@@ -151,6 +151,7 @@ def _print_row(row: Row) -> None:
 
 def bytes_held() -> float:
     """What the arrays of 2048 x 2048 cells take, population included, bytes a cell."""
+    Ours(1024, 1)  # what draws large maps is compiled, and kept as well
     tracemalloc.start()
     kept = Ours(2048, 1)
     held = tracemalloc.get_traced_memory()[0]

@@ -78,5 +78,5 @@ def test_an_interrupt_leaves_no_thread_at_work() -> None:
         return stop - start
 
     with pytest.raises(KeyboardInterrupt):
-        KernelEngine(2)._share(play, 100, 100 * 2.0**14)
+        KernelEngine(2)._share(play, 100, 100 * 2.0**13)
     assert done[-1] == 100

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from math import inf
 from typing import Any
@@ -24,8 +25,10 @@ from .state import CellState
 _ORIGIN = np.zeros(1, np.int64)
 _SHARED = float(3 << 14)
 """Crossings, or counts of cells, below which a second thread costs more than it saves."""
-_LEAST = float(1 << 14)
+_LEAST = float(1 << 13)
 """How many are worth being handed to a thread."""
+_AWAKE = 3e-4
+"""For how long who is done looks whether the others are, s."""
 
 
 class KernelEngine:
@@ -151,11 +154,19 @@ class KernelEngine:
         others = [_pool(threads).submit(some) for _ in range(threads - 1)]
         try:
             own = some()
-        finally:
+        finally:  # after an interrupt, too, no thread moves cells unseen
             late = [other for other in others if not other.cancel()]
-            for other in late:  # after an interrupt, too, no thread moves cells unseen
-                other.exception()
+            _await(late)
         return own + sum(other.result() for other in late)
+
+
+def _await(others: list[Future[int]]) -> None:
+    """Until they are done; awake at first, as being woken takes as long as what is left to do."""
+    until = time.perf_counter() + _AWAKE
+    while not all(other.done() for other in others) and time.perf_counter() < until:
+        time.sleep(0)
+    for other in others:
+        other.exception()
 
 
 def _parts(lines: int, threads: int, least: int) -> list[tuple[int, int]]:
