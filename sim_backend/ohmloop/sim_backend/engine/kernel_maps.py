@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernel_noise import bits_of, compiled, high_of, key_of, low_of, normal_at, octaves_of
+from .kernel_noise import bits_of, compiled, high_of, key_of, low_of, normals_of
 
 _BLOCK = 1024
 _S8, _UNIT = np.uint32(8), np.float32(2.0**-24)
@@ -21,14 +21,11 @@ def normals(root: Any, first: Any, out: Any) -> None:
         first: number of the first cell.
         out: float32 ``(n,)``, filled.
     """
-    bits, xi = np.empty(_BLOCK, np.uint32), np.empty(_BLOCK, np.float32)
+    bits = np.empty(_BLOCK, np.uint32)
     for done in range(0, out.shape[0], _BLOCK):
         part = out[done : done + _BLOCK]
         _bits(root, first + done, bits)
-        for i in range(part.shape[0]):
-            xi[i] = octaves_of(bits[i])
-        for i in range(part.shape[0]):
-            part[i] = normal_at(bits[i], xi[i])
+        normals_of(bits, part.shape[0], part)
 
 
 @compiled

@@ -13,8 +13,7 @@ from .kernel_noise import (
     high_of,
     key_of,
     low_of,
-    normal_at,
-    octaves_of,
+    normals_of,
     spliced,
 )
 from .laws import window
@@ -71,13 +70,10 @@ def _plain(cells: Any) -> Any:
 
 @spliced
 def _draw(high: Any, keys: Any, pulses: Any, bits: Any, xi: Any) -> None:
-    """A normal number for every cell, as short loops: each is done before the next has to wait."""
+    """A normal number for every cell."""
     for i in range(pulses.shape[0]):
         bits[i] = bits_of(high, keys[i], pulses[i])
-    for i in range(pulses.shape[0]):
-        xi[i] = octaves_of(bits[i])
-    for i in range(pulses.shape[0]):
-        xi[i] = normal_at(bits[i], xi[i])
+    normals_of(bits, pulses.shape[0], xi)
 
 
 @spliced
@@ -139,16 +135,13 @@ def give_listed(cells: Any, queue: Any, some: Any) -> None:
 
 @spliced
 def _draw_listed(cells: Any, index: Any, keys: Any, bits: Any, xi: Any) -> None:
-    """A normal number for each, in short loops as well."""
+    """A normal number for each."""
     low, high, pulses = low_of(cells.root), high_of(cells.root), cells.pulses
     for a in range(index.shape[0]):
         keys[a] = np.uint32(pulses[index[a]])  # by itself, so that the next uses vectors
     for a in range(index.shape[0]):
         bits[a] = bits_of(high, key_of(low, high, np.uint32(index[a])), keys[a])
-    for a in range(index.shape[0]):
-        xi[a] = octaves_of(bits[a])
-    for a in range(index.shape[0]):
-        xi[a] = normal_at(bits[a], xi[a])
+    normals_of(bits, index.shape[0], xi)
 
 
 @spliced
